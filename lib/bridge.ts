@@ -1,0 +1,40 @@
+/**
+ * What every request is handed: the settings, the models, the gateway, and the little that is kept
+ * between requests.
+ *
+ * @module
+ */
+
+import type { Config } from "./config.ts";
+import type { Gateway } from "./gateway.ts";
+import type { JsonObject } from "./json.ts";
+import type { Log } from "./log.ts";
+import type { CallMemory } from "./memory.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Catalogue } from "./models.ts";
+import type { Negotiator } from "./negotiate.ts";
+import type { RunawayGuard } from "./runaway.ts";
+
+/** The parts of one running bridge. */
+export interface Bridge {
+  /** The settings. */
+  readonly config: Config;
+  /** The list of models in force; it may change while the bridge runs. */
+  readonly catalogue: () => Catalogue;
+  /** What is known of a model beyond the list, for `GET /models`. */
+  readonly metadata: (id: string) => JsonObject;
+  /** The gateway. */
+  readonly gateway: Gateway;
+  /** What refusals have taught. */
+  readonly negotiator: Negotiator;
+  /** What chat clients can't carry from turn to turn. */
+  readonly memory: CallMemory;
+  /** Stops runaways; undefined where it is turned off. */
+  readonly guard: RunawayGuard | undefined;
+  /** The log. */
+  readonly log: Log;
+  /** The numbers. */
+  readonly metrics: Metrics;
+  /** The bridge's name and version, for `User-Agent`. */
+  readonly userAgent: string;
+}

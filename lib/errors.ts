@@ -1,0 +1,382 @@
+/**
+ * Every failure, in one form: what the bridge itself refuses, and any error of the gateway's in any
+ * of its shapes, become one OpenAI error. A pure function of what came; nothing here does I/O.
+ *
+ * @module
+ */
+
+import { STATUS_TEXT } from "@std/http/status";
+import { isObject, type JsonObject } from "./json.ts";
+
+/** What kind of failure a {@linkcode BridgeError} is; each kind has one HTTP status. */
+export type ErrorKind =
+  | "usage"
+  | "config"
+  | "request"
+  | "unauthenticated"
+  | "forbidden"
+  | "not_found"
+  | "method"
+  | "too_large"
+  | "media_type"
+  | "runaway"
+  | "overflow"
+  | "gateway"
+  | "unreachable"
+  | "timeout"
+  | "interrupted";
+
+/** Kind → HTTP status and OpenAI's `error.type`. `usage` and `config` never reach HTTP: they end the program. */
+const KINDS: Record<ErrorKind, { status: number; type: string }> = {
+  usage: { status: 500, type: "server_error" },
+  config: { status: 500, type: "server_error" },
+  request: { status: 400, type: "invalid_request_error" },
+  unauthenticated: { status: 401, type: "authentication_error" },
+  forbidden: { status: 403, type: "permission_error" },
+  not_found: { status: 404, type: "not_found_error" },
+  method: { status: 405, type: "invalid_request_error" },
+  too_large: { status: 413, type: "invalid_request_error" },
+  media_type: { status: 415, type: "invalid_request_error" },
+  runaway: { status: 400, type: "invalid_request_error" },
+  overflow: { status: 502, type: "upstream_error" },
+  gateway: { status: 502, type: "upstream_error" },
+  unreachable: { status: 502, type: "upstream_error" },
+  timeout: { status: 504, type: "upstream_error" },
+  interrupted: { status: 502, type: "upstream_error" },
+};
+
+/** What a {@linkcode BridgeError} may carry beside its message. */
+export interface BridgeErrorOptions {
+  /** HTTP status; the kind's own by default. */
+  status?: number;
+  /** OpenAI's `error.type`; the kind's own by default. */
+  type?: string;
+  /** The request field that is at fault, as a path: `messages.0.role`. */
+  param?: string | null;
+  /** OpenAI's `error.code`; the kind by default. */
+  code?: string | number | null;
+  /** Further response headers: `Retry-After`, `Allow`. */
+  headers?: Record<string, string>;
+  /** What caused it; never shown to a user. */
+  cause?: unknown;
+}
+
+/**
+ * The one error class of the bridge. Its message is written for the person who reads it: what is,
+ * what was expected, what to do.
+ *
+ * @example
+ * ```ts
+ * import { BridgeError } from "./errors.ts";
+ *
+ * const error = new BridgeError("request", "`model` is missing: name a model from GET /models.", {
+ *   param: "model",
+ * });
+ * if (error.status !== 400) throw new Error("a bad request is a 400");
+ * ```
+ */
+export class BridgeError extends Error {
+  override name = "BridgeError";
+  /** What kind of failure it is. */
+  readonly kind: ErrorKind;
+  /** HTTP status, 400 to 599. */
+  readonly status: number;
+  /** OpenAI's `error.type`. */
+  readonly type: string;
+  /** The request field at fault, or null. */
+  readonly param: string | null;
+  /** OpenAI's `error.code`. A number is kept only where the gateway sent one. */
+  readonly code: string | number | null;
+  /** Further response headers. */
+  readonly headers: Readonly<Record<string, string>>;
+
+  /**
+   * @param kind What kind of failure.
+   * @param message For the reader; no stack, no token, no prompt.
+   * @param options Status, field, code and headers where they differ from the kind's own.
+   */
+  constructor(kind: ErrorKind, message: string, options: BridgeErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.kind = kind;
+    this.status = options.status ?? KINDS[kind].status;
+    this.type = options.type ?? KINDS[kind].type;
+    this.param = options.param ?? null;
+    this.code = options.code === undefined ? kind : options.code;
+    this.headers = options.headers ?? {};
+  }
+
+  /** The body that an OpenAI client reads: `{"error": {message, type, param, code}}`. */
+  toBody(): { error: JsonObject } {
+    const code = this.code === null ? null : String(this.code);
+    return { error: { message: this.message, type: this.type, param: this.param, code } };
+  }
+
+  /** The same as an HTTP response, with the error's status and headers. */
+  toResponse(): Response {
+    return Response.json(this.toBody(), { status: this.status, headers: this.headers });
+  }
+
+  /**
+   * The payload of the one event that ends a failed stream. It has no `choices`: with them ForgeCode
+   * swallows the error (`forgecode.md`), and `code` stays a number where the gateway sent one,
+   * because that is what tells ForgeCode whether asking again can help.
+   */
+  toEvent(): { error: JsonObject } {
+    return { error: { message: this.message, type: this.type, code: this.code } };
+  }
+}
+
+/** OpenAI's `error.type` for a gateway status that came without a type of its own. */
+const TYPES: Record<number, string> = {
+  400: "invalid_request_error",
+  401: "authentication_error",
+  403: "permission_error",
+  404: "not_found_error",
+  408: "timeout_error",
+  413: "invalid_request_error",
+  422: "invalid_request_error",
+  429: "rate_limit_error",
+  499: "invalid_request_error",
+};
+
+/** What to do about a refusal whose cause is known. The first row that fits is used. Words from `gateway.md`. */
+export const ADVICE: readonly { status?: number; words: RegExp; advice: string }[] = [
+  {
+    words: /databricks-set rate limit of 0/i,
+    advice:
+      "this model is not enabled for your workspace, and asking again will not change that: choose another model, or ask a workspace admin to enable it.",
+  },
+  {
+    words: /IP ACL|IP access list|Source IP address/i,
+    advice:
+      "the workspace's IP access list does not admit your address: connect to the company network or VPN, or ask an admin to add the address.",
+  },
+  {
+    words: /invalid token|invalid access token|expired|unable to parse.*token|credential/i,
+    advice:
+      "the token is not valid, or no longer valid (OAuth tokens live about an hour): create a new one in Databricks and enter it with `forge provider login openai_compatible`.",
+  },
+  {
+    status: 401,
+    words: /(?:)/,
+    advice:
+      "the gateway did not accept the token: create a new one in Databricks and enter it with `forge provider login openai_compatible`.",
+  },
+  {
+    words: /Unity Catalog model services/i,
+    advice: "this workspace serves the model under its Unity Catalog name, `system.ai.…`.",
+  },
+  {
+    status: 429,
+    words: /input[ _]tokens[ _]per[ _]minute|\bITPM\b/i,
+    advice: "the limit on input tokens a minute is reached: wait, or shorten the conversation.",
+  },
+  {
+    status: 429,
+    words: /output[ _]tokens[ _]per[ _]minute|\bOTPM\b/i,
+    advice:
+      "the limit on output tokens a minute is reached: wait, or ask for fewer with `max_tokens`, which reserves them at once.",
+  },
+  {
+    status: 429,
+    words: /\bQPS\b|queries per|requests per/i,
+    advice: "the limit on requests is reached: wait a little, or use another model.",
+  },
+  {
+    status: 429,
+    words: /(?:)/,
+    advice: "a rate limit of the gateway is reached: wait a little, or use another model.",
+  },
+  {
+    status: 404,
+    words: /ENDPOINT_NOT_FOUND|endpoint does not exist|RESOURCE_DOES_NOT_EXIST/i,
+    advice:
+      "this workspace has no such model on this surface: compare the name with the AI Gateway page, and the model's `endpoint` in models.json.",
+  },
+];
+
+/** Databricks' personal access tokens, JWTs, and whatever follows a `Bearer`. */
+const SECRETS =
+  /\bdapi[0-9a-zA-Z-]{8,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,2}|(?<=\bBearer\s+)[^\s"',;<>]{4,}/gi;
+
+/**
+ * Replaces whatever looks like a token by `***`, and every given secret too.
+ *
+ * @param text Any text that is about to be shown or logged.
+ * @param secrets Secrets known to be in play; shorter than 4 characters are ignored.
+ *
+ * @example
+ * ```ts
+ * import { maskSecrets } from "./errors.ts";
+ *
+ * const shown = maskSecrets("token dapi0123456789abcdef is invalid");
+ * if (shown !== "token *** is invalid") throw new Error(shown);
+ * ```
+ */
+export function maskSecrets(text: string, secrets: readonly string[] = []): string {
+  let masked = text;
+  for (const secret of secrets) {
+    if (secret.length >= 4) masked = masked.replaceAll(secret, "***");
+  }
+  return masked.replace(SECRETS, "***");
+}
+
+/** The longest message of the gateway's that is passed on, in characters. */
+const MAX_MESSAGE = 4000;
+
+/** The parts of an error, whatever its shape. */
+interface ErrorParts {
+  message?: string;
+  type?: string;
+  param?: string;
+  code?: string | number;
+  retryAfter?: number;
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;
+}
+
+function codeOf(value: unknown): string | number | undefined {
+  // ForgeCode reads a code as an unsigned 16-bit number or a string: anything else breaks its parser.
+  if (typeof value === "number") {
+    return Number.isInteger(value) && value >= 0 && value <= 65535 ? value : String(value);
+  }
+  return text(value);
+}
+
+function partsOf(body: JsonObject): ErrorParts {
+  const inner = body.error;
+  if (isObject(inner)) {
+    const nested = isObject(inner.error) ? partsOf(inner) : {};
+    return {
+      ...nested,
+      message: text(inner.message) ?? nested.message ?? text(body.message),
+      type: text(inner.type) ?? nested.type,
+      param: text(inner.param) ?? nested.param,
+      code: codeOf(inner.code) ?? nested.code ?? codeOf(body.error_code),
+      retryAfter: typeof inner.retry_after === "number" ? inner.retry_after : undefined,
+    };
+  }
+  return {
+    message: text(body.message) ?? text(inner) ?? text(body.detail) ?? text(body.error_message),
+    type: body.type === "error" ? undefined : text(body.type),
+    param: text(body.param),
+    code: codeOf(body.error_code) ?? codeOf(body.code) ??
+      (text(body.message) ? codeOf(inner) : undefined),
+  };
+}
+
+/**
+ * Whether a JSON value is an error rather than an answer: OpenAI's and Anthropic's `{"error": …}`,
+ * Databricks' `{"error_code", "message"}`, and the bare error event of the Responses API.
+ *
+ * @example
+ * ```ts
+ * import { isErrorBody } from "./errors.ts";
+ *
+ * if (!isErrorBody({ error_code: 403, message: "no" })) throw new Error("Databricks' shape");
+ * if (isErrorBody({ choices: [], error: null })) throw new Error("a null error is none");
+ * ```
+ */
+export function isErrorBody(value: JsonObject): boolean {
+  if (value.error !== undefined && value.error !== null && value.error !== false) {
+    return typeof value.error === "string" || isObject(value.error);
+  }
+  if (value.type === "error") return true;
+  if (value.choices !== undefined || value.delta !== undefined) return false;
+  return value.error_code !== undefined && value.error_code !== null;
+}
+
+function htmlTitle(html: string): string | undefined {
+  const title = /<title[^>]*>([^<]{1,200})<\/title>/i.exec(html)?.[1].replace(/\s+/g, " ").trim();
+  return title ? title.slice(0, 100) : undefined;
+}
+
+/** Where an error came from, for {@linkcode gatewayError}. */
+export interface ErrorSource {
+  /** Headers of the gateway's answer; `Retry-After`, `x-request-id` and the content type are read. */
+  headers?: Headers;
+  /** Secrets that must not appear in the message, whatever the gateway wrote. */
+  secrets?: readonly string[];
+  /** Whether advice is added where the cause is known. @default {true} */
+  advice?: boolean;
+}
+
+/**
+ * Reads any error of the gateway's — JSON of four shapes, plain text, HTML, nothing at all — as one
+ * {@linkcode BridgeError}: the gateway's status and words, `Retry-After` kept, HTML never shown raw,
+ * and what to do where that is known ({@linkcode ADVICE}). Shapes: `gateway.md`, "What errors look like".
+ *
+ * @param status The gateway's HTTP status; for an error inside a 200 the error's own number is used.
+ * @param body The answer's body as it came.
+ * @param source Headers and secrets.
+ *
+ * @example
+ * ```ts
+ * import { gatewayError } from "./errors.ts";
+ *
+ * const error = gatewayError(403, '{"error_code":"PERMISSION_DENIED","message":"no"}');
+ * if (error.status !== 403 || error.code !== "PERMISSION_DENIED") throw new Error("kept");
+ * ```
+ */
+export function gatewayError(
+  status: number,
+  body: string | JsonObject,
+  source: ErrorSource = {},
+): BridgeError {
+  const parts = readParts(status, body, source.headers);
+  const numeric = Number(parts.code);
+  const ownStatus = status >= 400 ? status : numeric >= 400 && numeric <= 599 ? numeric : 502;
+  const words = maskSecrets(parts.message ?? "", source.secrets).slice(0, MAX_MESSAGE);
+  const haystack = `${parts.code ?? ""} ${words}`;
+  const row = source.advice === false
+    ? undefined
+    : ADVICE.find((row) => (row.status ?? ownStatus) === ownStatus && row.words.test(haystack));
+  const retryAfter = source.headers?.get("retry-after") ??
+    (parts.retryAfter === undefined ? undefined : String(Math.ceil(parts.retryAfter)));
+  const headers: Record<string, string> = {};
+  if (retryAfter) headers["retry-after"] = retryAfter;
+  for (const name of ["x-request-id", "x-databricks-trace-id"]) {
+    const value = source.headers?.get(name);
+    if (value) headers[name] = value;
+  }
+  return new BridgeError("gateway", row ? `${words} [fd-bridge: ${row.advice}]` : words, {
+    status: ownStatus,
+    type: parts.type ?? TYPES[ownStatus] ??
+      (ownStatus >= 500 ? "server_error" : "invalid_request_error"),
+    param: parts.param ?? null,
+    code: parts.code ?? null,
+    headers,
+  });
+}
+
+function readParts(status: number, body: string | JsonObject, headers?: Headers): ErrorParts {
+  const statusText = `${status} ${STATUS_TEXT[status as keyof typeof STATUS_TEXT] ?? ""}`.trim();
+  if (typeof body !== "string") {
+    const parts = partsOf(body);
+    return parts.message
+      ? parts
+      : { ...parts, message: `The gateway answered ${statusText}: ${JSON.stringify(body)}` };
+  }
+  const trimmed = body.trim();
+  if (trimmed === "") return { message: `The gateway answered ${statusText} without a body.` };
+  if (
+    headers?.get("content-type")?.includes("html") || /^<(!doctype|html|head|body)/i.test(trimmed)
+  ) {
+    const title = htmlTitle(trimmed);
+    return {
+      message: `The gateway answered ${statusText} with an HTML page${
+        title ? ` titled "${title}"` : ""
+      }, not JSON: it comes from a load balancer, a proxy or a login page in between.`,
+    };
+  }
+  try {
+    const parsed: unknown = JSON.parse(trimmed);
+    if (isObject(parsed)) return readParts(status, parsed, headers);
+    if (typeof parsed === "string") return { message: parsed };
+  } catch {
+    // Plain text is one of the gateway's own shapes: "Invalid Token".
+  }
+  return { message: trimmed };
+}

@@ -1,0 +1,291 @@
+/**
+ * `models.json`: which models there are, and which surface of the gateway serves each. The file's text
+ * is handed in; a model becomes a {@linkcode Route}.
+ *
+ * @module
+ */
+
+import { BridgeError } from "./errors.ts";
+import { isObject, type JsonObject } from "./json.ts";
+
+/** The wire format of a surface: chat completions, or the Responses API. */
+export type DialectName = "chat" | "responses";
+
+/** Where a request goes. */
+export interface Route {
+  /** The alias of the surface in `endpoints`: `mlflow`, `cursor`, `openai`, or the user's own. */
+  readonly surface: string;
+  /** Its path, after the gateway's base. */
+  readonly path: string;
+  /** What the path says of the dialect; a surface may still answer in the other. */
+  readonly dialect: DialectName;
+}
+
+/** One model of the list. Fields that the bridge doesn't know stay with the entry. */
+export interface ModelEntry extends JsonObject {
+  /** The name by which clients ask for it. */
+  readonly id: string;
+  /** The alias of its surface; by its family's rule where this is missing. */
+  readonly endpoint?: string;
+}
+
+/** A list of models, ready to use. */
+export interface Catalogue {
+  /** Alias → path. */
+  readonly endpoints: Readonly<Record<string, string>>;
+  /** In the file's order. */
+  readonly models: readonly ModelEntry[];
+  /** Where the list came from, for people. */
+  readonly source: string;
+}
+
+/** The surfaces that every gateway has (`gateway.md`, "Surfaces"). A file's `endpoints` are laid over these. */
+export const DEFAULT_ENDPOINTS: Readonly<Record<string, string>> = {
+  mlflow: "/mlflow/v1/chat/completions",
+  cursor: "/cursor/v1/chat/completions",
+  openai: "/openai/v1/responses",
+};
+
+/** Model name → surface, where a model doesn't say. The first row that fits is used. */
+export const FAMILY_ROUTES: readonly { name: RegExp; surface: string }[] = [
+  // gpt-oss is an open-weight model, but its name belongs to the GPT family's rule; a refusal is learned from.
+  { name: /^(databricks-|system\.ai\.(databricks-)?)gpt/i, surface: "cursor" },
+  { name: /(?:)/, surface: "mlflow" },
+];
+
+/** The latest `created` is a file's own; this one stands where a model has none. Seconds since 1970. */
+const CREATED = 1_735_689_600;
+
+function bad(source: string, where: string, what: string): never {
+  throw new BridgeError("config", `${source}: ${where}: ${what}.`);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" ? "an object" : `${typeof value} ${JSON.stringify(value)}`;
+}
+
+/** V8 names the position of a syntax error; people count lines. */
+function syntaxError(text: string, cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const position = /position (\d+)/.exec(message);
+  const reason = message.replace(/ in JSON.*$|,? ?"[^]*" is not valid JSON.*$| \(line.*$/s, "") ||
+    message;
+  if (!position) return `it is no JSON: ${reason}`;
+  const before = text.slice(0, Number(position[1])).split("\n");
+  return `line ${before.length}, column ${
+    before[before.length - 1].length + 1
+  }: it is no JSON: ${reason}`;
+}
+
+function readEndpoints(value: unknown, source: string): Record<string, string> {
+  const endpoints: Record<string, string> = { ...DEFAULT_ENDPOINTS };
+  if (value === undefined) return endpoints;
+  if (!isObject(value)) {
+    bad(source, "endpoints", `expected an object of alias and path, got ${kindOf(value)}`);
+  }
+  for (const [alias, path] of Object.entries(value)) {
+    // null takes a default surface away, for a workspace that doesn't have it.
+    if (path === null) {
+      delete endpoints[alias];
+      continue;
+    }
+    if (typeof path !== "string" || !/^\/(?!\/)[\w\-./{}]+$/.test(path) || path.includes("..")) {
+      bad(
+        source,
+        `endpoints.${alias}`,
+        `expected a path such as /mlflow/v1/chat/completions, got ${kindOf(path)}`,
+      );
+    }
+    endpoints[alias] = path.replace(/\/+$/, "");
+  }
+  return endpoints;
+}
+
+/** Entries' optional fields → what they must be. */
+const FIELDS: Record<string, { expected: string; fits: (value: unknown) => boolean }> = {
+  name: { expected: "a string", fits: (value) => typeof value === "string" },
+  owned_by: { expected: "a string", fits: (value) => typeof value === "string" },
+  created: { expected: "whole seconds since 1970", fits: (value) => Number.isInteger(value) },
+  context_length: { expected: "a whole number of tokens", fits: isPositive },
+  max_output_tokens: { expected: "a whole number of tokens", fits: isPositive },
+  supported_parameters: {
+    expected: "an array of strings",
+    fits: (value) => Array.isArray(value) && value.every((word) => typeof word === "string"),
+  },
+};
+
+function isPositive(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) > 0;
+}
+
+function readModel(
+  value: unknown,
+  where: string,
+  endpoints: Record<string, string>,
+  source: string,
+): ModelEntry {
+  const entry = typeof value === "string" ? { id: value } : value;
+  if (!isObject(entry)) {
+    bad(source, where, `expected a model's name or an object with "id", got ${kindOf(value)}`);
+  }
+  if (typeof entry.id !== "string" || entry.id.trim() === "") {
+    bad(source, `${where}.id`, `expected a model's name, got ${kindOf(entry.id)}`);
+  }
+  const { endpoint } = entry;
+  if (endpoint !== undefined && (typeof endpoint !== "string" || !(endpoint in endpoints))) {
+    const known = Object.keys(endpoints).join(", ");
+    bad(
+      source,
+      `${where}.endpoint`,
+      `expected one of the endpoints ${known}, got ${kindOf(endpoint)}`,
+    );
+  }
+  for (const [field, rule] of Object.entries(FIELDS)) {
+    if (entry[field] !== undefined && !rule.fits(entry[field])) {
+      bad(source, `${where}.${field}`, `expected ${rule.expected}, got ${kindOf(entry[field])}`);
+    }
+  }
+  return entry as ModelEntry;
+}
+
+/**
+ * Reads a `models.json`.
+ *
+ * @param text The file's text; a byte order mark is fine.
+ * @param source What to call it in messages: the file's path.
+ * @throws {BridgeError} kind `config`: what is wrong, and where.
+ *
+ * @example
+ * ```ts
+ * import { parseModels } from "./models.ts";
+ *
+ * const catalogue = parseModels('{"models": ["databricks-gpt-5"]}', "models.json");
+ * if (catalogue.models[0].id !== "databricks-gpt-5") throw new Error("a name is enough");
+ * ```
+ */
+export function parseModels(text: string, source: string): Catalogue {
+  let value: unknown;
+  const clean = text.replace(/^\uFEFF/, "");
+  try {
+    value = JSON.parse(clean);
+  } catch (cause) {
+    throw new BridgeError("config", `${source}: ${syntaxError(clean, cause)}.`, { cause });
+  }
+  if (!isObject(value)) {
+    bad(source, "the file", `expected an object with "models", got ${kindOf(value)}`);
+  }
+  const endpoints = readEndpoints(value.endpoints, source);
+  if (!Array.isArray(value.models)) {
+    bad(source, "models", `expected an array, got ${kindOf(value.models)}`);
+  }
+  const models = value.models.map((model, index) =>
+    readModel(model, `models[${index}]`, endpoints, source)
+  );
+  const seen = new Set<string>();
+  models.forEach((model, index) => {
+    if (seen.has(model.id)) bad(source, `models[${index}].id`, `"${model.id}" is there twice`);
+    seen.add(model.id);
+  });
+  return { endpoints, models, source };
+}
+
+/** The dialect that a path speaks: the Responses API's paths end with its name. */
+function dialectOf(path: string): DialectName {
+  return path.endsWith("/responses") ? "responses" : "chat";
+}
+
+/**
+ * The route to a surface, or undefined where the catalogue has no such alias.
+ *
+ * @example
+ * ```ts
+ * import { parseModels, surfaceRoute } from "./models.ts";
+ *
+ * const catalogue = parseModels('{"models": []}', "models.json");
+ * if (surfaceRoute(catalogue, "openai")?.dialect !== "responses") throw new Error("by its path");
+ * ```
+ */
+export function surfaceRoute(catalogue: Catalogue, surface: string): Route | undefined {
+  const path = Object.hasOwn(catalogue.endpoints, surface)
+    ? catalogue.endpoints[surface]
+    : undefined;
+  return path === undefined ? undefined : { surface, path, dialect: dialectOf(path) };
+}
+
+/**
+ * Where a model's requests go: its own endpoint, else its family's. A model that is not listed is routed
+ * by its family too, not refused. A body with `messages` for a model on `openai` goes to `cursor` where
+ * there is one, and a body with `input` for a model on `cursor` goes to `openai`, because those surfaces
+ * are made for them.
+ *
+ * @param catalogue The list in force.
+ * @param model The name that the client asked for.
+ * @param body What the client's body is written in.
+ * @throws {BridgeError} kind `config`, when the list has taken the family's surface away.
+ *
+ * @example
+ * ```ts
+ * import { parseModels, routeOf } from "./models.ts";
+ *
+ * const catalogue = parseModels('{"models": []}', "models.json");
+ * const route = routeOf(catalogue, "databricks-gpt-5", "chat");
+ * if (route.path !== "/cursor/v1/chat/completions") throw new Error(route.path);
+ * ```
+ */
+export function routeOf(catalogue: Catalogue, model: string, body: DialectName): Route {
+  const entry = catalogue.models.find((entry) => entry.id === model);
+  const family = FAMILY_ROUTES.find((row) => row.name.test(model))!.surface;
+  const surface = entry?.endpoint ?? family;
+  const preferred = body === "chat" && surface === "openai"
+    ? "cursor"
+    : body === "responses" && surface === "cursor"
+    ? "openai"
+    : surface;
+  const route = surfaceRoute(catalogue, preferred) ?? surfaceRoute(catalogue, surface);
+  if (route === undefined) {
+    throw new BridgeError(
+      "config",
+      `${catalogue.source}: endpoints has no "${surface}", which ${model} needs: add it, or give the model another endpoint.`,
+    );
+  }
+  return route;
+}
+
+/** One entry as OpenAI's list of models shows it, with the fields that ForgeCode reads (`forgecode.md`). */
+function toListed(entry: ModelEntry, metadata: JsonObject): JsonObject {
+  const { id, endpoint: _endpoint, object: _object, ...rest } = entry;
+  return {
+    id,
+    object: "model",
+    created: CREATED,
+    owned_by: "databricks",
+    ...metadata,
+    ...rest,
+  };
+}
+
+/**
+ * The answer to `GET /models`, in the file's order.
+ *
+ * @param catalogue The list in force.
+ * @param metadata What is known of a model beyond the file; the file's own fields win.
+ *
+ * @example
+ * ```ts
+ * import { listModels, parseModels } from "./models.ts";
+ *
+ * const list = listModels(parseModels('{"models": ["m"]}', "models.json"));
+ * if (list.data[0].object !== "model" || !Number.isInteger(list.data[0].created)) throw new Error("form");
+ * ```
+ */
+export function listModels(
+  catalogue: Catalogue,
+  metadata: (id: string) => JsonObject = () => ({}),
+): { object: "list"; data: JsonObject[] } {
+  return {
+    object: "list",
+    data: catalogue.models.map((entry) => toListed(entry, metadata(entry.id))),
+  };
+}

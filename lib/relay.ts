@@ -1,0 +1,194 @@
+/**
+ * Carries a stream from the gateway to the client: reads events as they arrive, has them translated,
+ * and writes what is to be written in one piece. Time lives here: comment lines while the gateway is
+ * silent, an end to a silence that lasts too long, and to the gateway's request when the client leaves.
+ *
+ * @module
+ */
+
+import { BridgeError } from "./errors.ts";
+import type { EventReader, SseEvent } from "./sse.ts";
+
+/** Turns events into the text that the client gets. One a stream; synchronous. */
+export interface StreamTranslator {
+  /** The text for an event; may be empty. */
+  event(event: SseEvent): string;
+  /** The text for the end of the gateway's body; the cause is there where it broke off. */
+  end(cause?: unknown): string;
+  /** Whether the last word was said: nothing more will be written. */
+  readonly ended: boolean;
+  /** Whether the answer is whole, though the gateway's stream may still be open. */
+  readonly finished: boolean;
+}
+
+/** How a stream is carried. Times in milliseconds. */
+export interface RelayOptions {
+  /** Silence towards the client after which a comment line is written; 0 for none. */
+  readonly heartbeat: number;
+  /** Silence of the gateway's after which the stream is given up; 0 for never. */
+  readonly idle: number;
+  /** Whether the gateway has not begun to answer; its silence is then somebody else's to end. @default {() => false} */
+  readonly waiting?: () => boolean;
+  /** Ends the gateway's request. */
+  readonly abort: (reason: unknown) => void;
+  /** Told once, when the first bytes of the answer go out. */
+  readonly onFirst?: () => void;
+  /** Told once, when the stream is over: whole, failed, or because the client left. */
+  readonly onEnd?: (clientLeft: boolean) => void;
+}
+
+/** A comment line: a client's parser skips it, and everything in between stays awake. */
+export const HEARTBEAT = ": fd-bridge keeps the connection open\n\n";
+
+/** How long a whole answer's stream may stay open without `[DONE]` before the bridge ends it. */
+const LINGER = 2_000;
+
+/** How long the rest of the gateway's body is read, so that its connection can be used again. */
+const DRAIN = 1_000;
+
+/** How many pieces may wait for a client that reads slowly; then reading from the gateway waits too. */
+const QUEUE = 16;
+
+const encoder = new TextEncoder();
+
+/**
+ * The body of the answer to a streaming request.
+ *
+ * @param reader The gateway's events.
+ * @param translator Makes text of them.
+ * @param options Times, and whom to tell.
+ *
+ * @example
+ * ```ts
+ * import { relay } from "./relay.ts";
+ * import { eventReader } from "./sse.ts";
+ *
+ * let text = "";
+ * const translator = {
+ *   ended: false,
+ *   finished: false,
+ *   event: (event: { type: string }) => event.type + "\n",
+ *   end() {
+ *     this.ended = true;
+ *     return "end";
+ *   },
+ * };
+ * const body = new Blob(["data: {}\n\n"]).stream();
+ * const options = { heartbeat: 0, idle: 0, abort: () => {} };
+ * text = await new Response(relay(eventReader(body), translator, options)).text();
+ * if (text !== "json\nend") throw new Error(text);
+ * ```
+ */
+export function relay(
+  reader: EventReader,
+  translator: StreamTranslator,
+  options: RelayOptions,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let lastRead = performance.now();
+  let lastWrite = lastRead;
+  let over = false;
+  let begun = false;
+  let timer: ReturnType<typeof setInterval> | undefined;
+
+  function close(clientLeft: boolean): void {
+    if (over) return;
+    over = true;
+    clearInterval(timer);
+    options.onEnd?.(clientLeft);
+  }
+
+  function write(
+    controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>,
+    text: string,
+  ): void {
+    if (text === "") return;
+    if (!begun) {
+      begun = true;
+      options.onFirst?.();
+    }
+    lastWrite = performance.now();
+    controller.enqueue(encoder.encode(text));
+  }
+
+  /** Ends the stream from our side: with the last words, and without waiting for the gateway. */
+  function finish(
+    controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>,
+    cause?: unknown,
+  ): void {
+    if (over) return;
+    write(controller, translator.end(cause));
+    close(false);
+    controller.close();
+  }
+
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start(controller) {
+      // One coarse timer a stream, not one a chunk: what it watches for is far apart.
+      const shortest = Math.min(options.heartbeat || LINGER, options.idle || LINGER, LINGER);
+      timer = setInterval(() => {
+        const now = performance.now();
+        if (options.waiting?.()) lastRead = now;
+        if (translator.finished && now - lastRead >= LINGER) {
+          finish(controller);
+          options.abort("the answer is whole");
+        } else if (options.idle > 0 && now - lastRead >= options.idle) {
+          finish(controller, silence(options.idle));
+          options.abort("idle");
+        } else if (options.heartbeat > 0 && now - lastWrite >= options.heartbeat) {
+          lastWrite = now;
+          controller.enqueue(encoder.encode(HEARTBEAT));
+        }
+      }, Math.max(5, shortest / 4));
+    },
+    async pull(controller) {
+      try {
+        // Reading goes on until the queue is full: a turn of pull costs more than a read.
+        while (!over && (controller.desiredSize ?? 0) > 0) {
+          const events = await reader.read();
+          if (over) return;
+          lastRead = performance.now();
+          if (events === undefined) return finish(controller);
+          let text = "";
+          for (const event of events) text += translator.event(event);
+          write(controller, text);
+          if (translator.ended) {
+            close(false);
+            controller.close();
+            void drain(reader, options.abort);
+            return;
+          }
+        }
+      } catch (cause) {
+        finish(controller, cause);
+        options.abort(cause);
+      }
+    },
+    cancel() {
+      close(true);
+      options.abort(new DOMException("The client left.", "AbortError"));
+    },
+  }, { highWaterMark: QUEUE });
+}
+
+function silence(time: number): BridgeError {
+  return new BridgeError(
+    "timeout",
+    `The gateway was silent for ${
+      time / 1000
+    } s in the middle of the answer: it is cut off here. Ask again, or allow more with --idle-timeout.`,
+    { code: "idle_timeout" },
+  );
+}
+
+/** Reads a body to its end for a moment, so that the connection can be kept; what is still open then is ended. */
+async function drain(reader: EventReader, abort: (reason: unknown) => void): Promise<void> {
+  const timer = setTimeout(() => abort("the answer is over"), DRAIN);
+  try {
+    // Bounded by the timer: a body that goes on and on ends with it.
+    while (await reader.read() !== undefined) continue;
+  } catch {
+    // It is over either way, and the client has its answer.
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * The two ways in which a stream is put into words for the client: as chat chunks, or, for clients that
+ * speak the Responses API themselves, as the events that came.
+ *
+ * @module
+ */
+
+import type { Chunk, Enricher } from "./enrich.ts";
+import { BridgeError, gatewayError, isErrorBody } from "./errors.ts";
+import { isObject, type JsonObject } from "./json.ts";
+import type { StreamTranslator } from "./relay.ts";
+import type { SseEvent } from "./sse.ts";
+
+/** The end of every whole chat stream. */
+export const DONE = "data: [DONE]\n\n";
+
+/**
+ * Chat chunks as server-sent events: `data: {…}` and a blank line each, `[DONE]` at the end of a whole
+ * answer. After an error there is no `[DONE]`: a client that overlooks the error must not take the
+ * stream for a whole one.
+ *
+ * @example
+ * ```ts
+ * import { Enricher } from "./enrich.ts";
+ * import { ChatTranslator } from "./translators.ts";
+ *
+ * const enricher = new Enricher({ model: "m", created: 1, makeId: () => "x" });
+ * const translator = new ChatTranslator(enricher);
+ * const text = translator.event({ type: "done" });
+ * if (!text.endsWith("data: [DONE]\n\n") || !translator.ended) throw new Error("the end");
+ * ```
+ */
+export class ChatTranslator implements StreamTranslator {
+  readonly #enricher: Enricher;
+
+  /** @param enricher The state of the stream. */
+  constructor(enricher: Enricher) {
+    this.#enricher = enricher;
+  }
+
+  /** Whether the ending was written. */
+  get ended(): boolean {
+    return this.#enricher.ending !== undefined;
+  }
+
+  /** Whether the answer is whole. */
+  get finished(): boolean {
+    return this.#enricher.finished;
+  }
+
+  /** The text for an event. */
+  event(event: SseEvent): string {
+    return this.ended ? "" : this.#text(this.#enricher.event(event));
+  }
+
+  /** The text for the end of the gateway's body. */
+  end(cause?: unknown): string {
+    return this.ended ? "" : this.#text(this.#enricher.end(cause));
+  }
+
+  #text(chunks: Chunk[]): string {
+    let text = "";
+    for (const chunk of chunks) text += `data: ${JSON.stringify(chunk)}\n\n`;
+    return this.#enricher.ending?.type === "finished" ? text + DONE : text;
+  }
+}
+
+/** Events after which a response is over. */
+const TERMINAL = new Set(["response.completed", "response.incomplete", "response.failed", "error"]);
+
+/**
+ * Events of the Responses API, reframed but otherwise untouched; a stream that breaks off gets the
+ * API's own error event.
+ *
+ * @example
+ * ```ts
+ * import { ResponsesTranslator } from "./translators.ts";
+ *
+ * const translator = new ResponsesTranslator();
+ * const text = translator.event({ type: "json", value: { type: "response.created" } });
+ * if (text !== 'event: response.created\ndata: {"type":"response.created"}\n\n') throw new Error(text);
+ * if (!translator.end().includes("error")) throw new Error("it broke off");
+ * ```
+ */
+export class ResponsesTranslator implements StreamTranslator {
+  readonly #secrets: readonly string[];
+  #ended = false;
+  #finished = false;
+  /** The token counts of the last response, in the Responses API's words. */
+  usage: JsonObject | undefined;
+  /** The error that ended the stream, if one did. */
+  error: BridgeError | undefined;
+
+  /** @param secrets Secrets that no error may show. */
+  constructor(secrets: readonly string[] = []) {
+    this.#secrets = secrets;
+  }
+
+  /** Whether the ending was written. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Whether the response is over. */
+  get finished(): boolean {
+    return this.#finished;
+  }
+
+  /** The text for an event. */
+  event(event: SseEvent): string {
+    if (this.#ended) return "";
+    if (event.type === "done") return this.end();
+    if (event.type === "malformed") {
+      return this.#fail(gatewayError(200, event.text, { secrets: this.#secrets }));
+    }
+    const { value } = event;
+    if (typeof value.type !== "string" && isErrorBody(value)) {
+      return this.#fail(gatewayError(200, value, { secrets: this.#secrets }));
+    }
+    const type = typeof value.type === "string" ? value.type : "message";
+    // A further response may begin after one that is over.
+    if (type === "response.created") this.#finished = false;
+    if (TERMINAL.has(type)) this.#finished = true;
+    if (isObject(value.response) && isObject(value.response.usage)) {
+      this.usage = value.response.usage;
+    }
+    return `event: ${type}\ndata: ${JSON.stringify(value)}\n\n`;
+  }
+
+  /** The text for the end of the gateway's body. */
+  end(cause?: unknown): string {
+    if (this.#ended) return "";
+    this.#ended = true;
+    if (this.#finished) return "";
+    return this.#fail(
+      cause instanceof BridgeError ? cause : new BridgeError(
+        "interrupted",
+        "The gateway's stream broke off before the response was complete: it is cut off here.",
+        { code: "stream_interrupted", cause },
+      ),
+    );
+  }
+
+  #fail(error: BridgeError): string {
+    this.#ended = true;
+    this.error = error;
+    const { message, code, param } = error;
+    return `event: error\ndata: ${JSON.stringify({ type: "error", code, message, param })}\n\n`;
+  }
+}

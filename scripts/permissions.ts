@@ -1,0 +1,70 @@
+/**
+ * What the program asks Deno for: the one list that the tasks and the compiled program share. Who
+ * adds a setting, a file or a system call adds it here.
+ *
+ * @module
+ */
+
+/**
+ * The environment variables that the program may read. The last star of a name stands for any
+ * ending.
+ */
+export const ENVIRONMENT_VARIABLES: readonly string[] = [
+  // The gateway and, for `models sync` and `doctor`, the workspace.
+  "DATABRICKS_AI_GATEWAY_URL",
+  "DATABRICKS_HOST",
+  "DATABRICKS_TOKEN",
+  // The program's own settings: one for each flag.
+  "FD_BRIDGE_*",
+  // Company networks. Deno reads these itself; the banner and `doctor` speak of them.
+  "HTTP_PROXY",
+  "http_proxy",
+  "HTTPS_PROXY",
+  "https_proxy",
+  "ALL_PROXY",
+  "all_proxy",
+  "NO_PROXY",
+  "no_proxy",
+  "DENO_CERT",
+  "DENO_TLS_CA_STORE",
+  // Colours, and the user's configuration folder on each system.
+  "NO_COLOR",
+  "HOME",
+  "USERPROFILE",
+  "APPDATA",
+  "XDG_CONFIG_HOME",
+];
+
+/**
+ * The flags of `deno run` and `deno compile` that give the program what it needs and no more. The
+ * files that it reads are named by the user (`--models`, `--env-file`), so reading can't be narrowed
+ * further; without a prompt, what is not allowed is an error and never a question.
+ *
+ * @example Usage
+ * ```ts
+ * import { PROGRAM_PERMISSIONS } from "./permissions.ts";
+ * import { assert } from "@std/assert";
+ *
+ * assert(!PROGRAM_PERMISSIONS.includes("--allow-all"));
+ * ```
+ */
+export const PROGRAM_PERMISSIONS: readonly string[] = [
+  "--no-prompt",
+  "--allow-net",
+  "--allow-read",
+  `--allow-env=${ENVIRONMENT_VARIABLES.join(",")}`,
+];
+
+/**
+ * The flags of `deno test`: tests also start programs, write to temporary folders, and look at the
+ * machine (the `openai` package names the system in its requests).
+ */
+export const TEST_PERMISSIONS: readonly string[] = [
+  "--no-prompt",
+  "--allow-net",
+  "--allow-read",
+  "--allow-write",
+  "--allow-env",
+  "--allow-run",
+  "--allow-sys",
+];

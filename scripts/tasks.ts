@@ -1,0 +1,58 @@
+/**
+ * The tasks, as a table: a new task is an entry here and a line in `deno.json`.
+ *
+ * @module
+ */
+import { PROGRAM_PERMISSIONS, TEST_PERMISSIONS } from "./permissions.ts";
+
+/** One call of Deno. */
+export interface Step {
+  /** The subcommand and its arguments. Words that end in `/*.ts` stand for the files there. */
+  readonly command: readonly [string, ...string[]];
+  /** Whether the call loads modules, and so needs to know where `@std` comes from. */
+  readonly imports: boolean;
+}
+
+/** Which steps a task takes, one after the other, up to the first that fails. */
+export type Task = readonly Step[];
+
+/** A step that loads modules. */
+function step(...command: [string, ...string[]]): Step {
+  return { command, imports: true };
+}
+
+/** A step that only reads text. */
+function textStep(...command: [string, ...string[]]): Step {
+  return { command, imports: false };
+}
+
+const FORMAT = textStep("fmt", "--check");
+const LINT = textStep("lint");
+const CHECK = step("check", ".");
+const DOC_LINT = step("doc", "--lint", "main.ts", "lib/*.ts", "lib/dialects/*.ts");
+/** Runs the tests, and the examples in the doc comments as tests. */
+const TEST = step("test", ...TEST_PERMISSIONS, "--doc");
+
+/**
+ * What each task runs. What follows a task's name on the command line goes to its last step.
+ *
+ * @example Usage
+ * ```ts
+ * import { TASKS } from "./tasks.ts";
+ * import { assert } from "@std/assert";
+ *
+ * assert(TASKS.start[0].command.includes("main.ts"));
+ * ```
+ */
+export const TASKS: Readonly<Record<string, Task>> = {
+  start: [step("run", ...PROGRAM_PERMISSIONS, "main.ts")],
+  demo: [step("run", ...PROGRAM_PERMISSIONS, "main.ts", "--demo")],
+  dev: [step("run", "--watch", ...PROGRAM_PERMISSIONS, "main.ts")],
+  test: [TEST],
+  check: [CHECK],
+  "lint:doc": [DOC_LINT],
+  ok: [FORMAT, LINT, CHECK, DOC_LINT, TEST],
+  bench: [step("run", ...TEST_PERMISSIONS, "bench/run.ts")],
+  compile: [step("run", ...TEST_PERMISSIONS, "scripts/compile.ts")],
+  soak: [step("run", ...TEST_PERMISSIONS, "scripts/soak.ts")],
+};
