@@ -188,12 +188,13 @@ async function streamAnswer(
 ): Promise<Response> {
   const { bridge, exchange } = journey;
   const { heartbeat, idleTimeout } = bridge.config;
+  const decoding = { memory: bridge.memory, model: journey.ask.model };
   let answer = await within(answering, heartbeat);
   const reader = answer
-    ? readEvents(answer.response, bridge.memory)
+    ? readEvents(answer.response, decoding)
     : lateEvents(answering.then((late) => {
       answer = late;
-      return readEvents(late.response, bridge.memory);
+      return readEvents(late.response, decoding);
     }));
   const enricher = journey.ask.dialect === "chat" ? enricherFor(journey) : undefined;
   const translator = enricher
@@ -266,7 +267,7 @@ async function within<T>(promise: Promise<T>, time: number): Promise<T | undefin
 /** The answer to a plain chat request: a complete `chat.completion`, with the repairs of a stream. */
 async function wholeAnswer(journey: Journey, { response }: Answer): Promise<Response> {
   const { bridge, exchange, key } = journey;
-  const reader = readEvents(response, bridge.memory);
+  const reader = readEvents(response, { memory: bridge.memory, model: journey.ask.model });
   const enricher = enricherFor(journey);
   const builder = new CompletionBuilder();
   const add = (chunks: Chunk[]) => {

@@ -6,16 +6,15 @@
  * @module
  */
 
-import { decodeBody, isResponsesBody } from "./dialects/responses.ts";
+import { decodeBody, type DecodeBodyOptions, isResponsesBody } from "./dialects/responses.ts";
 import { isObject, type JsonObject } from "./json.ts";
-import type { CallMemory } from "./memory.ts";
 import type { SseEvent } from "./sse.ts";
 
 /**
  * A whole answer as the events of a stream: one with everything, and `[DONE]`.
  *
  * @param body A `chat.completion`, a `response`, or an error, as the gateway sent it.
- * @param memory Where a `response`'s reasoning is kept.
+ * @param options Where a `response`'s reasoning is kept, and for which model.
  *
  * @example
  * ```ts
@@ -25,8 +24,8 @@ import type { SseEvent } from "./sse.ts";
  * if (events.length !== 2 || events[1].type !== "done") throw new Error("one, and the end");
  * ```
  */
-export function answerEvents(body: JsonObject, memory?: CallMemory): SseEvent[] {
-  const value = isResponsesBody(body) ? decodeBody(body, { memory }) : body;
+export function answerEvents(body: JsonObject, options: DecodeBodyOptions = {}): SseEvent[] {
+  const value = isResponsesBody(body) ? decodeBody(body, options) : body;
   return [{ type: "json", value }, { type: "done" }];
 }
 

@@ -10,6 +10,7 @@ import { flattenContent, reasoningText } from "./content.ts";
 import { isResponsesEvent, ResponsesDecoder } from "./dialects/responses.ts";
 import { BridgeError, gatewayError, isErrorBody } from "./errors.ts";
 import { FenceRemover } from "./fence.ts";
+import { fitsField, mendDetails, wholeCharacters } from "./fields.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import type { CallMemory } from "./memory.ts";
 import type { SseEvent } from "./sse.ts";
@@ -75,8 +76,14 @@ interface ChoiceState {
   role: boolean;
   /** The reason as it must be told, once there is one. */
   reason: FinishReason | undefined;
-  /** Whether the client was told, and nothing came after it. */
-  told: boolean;
+  /** The reason that the client was told. */
+  told: FinishReason | undefined;
+  /** By field: joins characters that were cut in two. */
+  readonly joins: Map<string, (text: string) => string>;
+  /** Whether the model refused in words. */
+  refused: boolean;
+  /** Whether there was any content. */
+  spoke: boolean;
 }
 
 /** Chunks that a client reads; the last one may be an error's event. */
@@ -114,7 +121,6 @@ export class Enricher {
   #id: string | undefined;
   #created: number | undefined;
   #ending: Ending | undefined;
-  #spoke = false;
 
   /** @param options What the stream is enriched with. */
   constructor(options: EnrichOptions) {
@@ -136,9 +142,9 @@ export class Enricher {
     return this.#choices.length > 0 && this.#choices.every((choice) => choice.reason !== undefined);
   }
 
-  /** Whether the answer says anything: text, reasoning aside, or a tool call. */
+  /** Whether the answer says anything: text, reasoning aside, a refusal or a tool call. */
   get spoke(): boolean {
-    return this.#spoke;
+    return this.#choices.some((choice) => choice.spoke || choice.refused || choice.calls.any);
   }
 
   /** The first finish reason, for the log and the runaway guard. */
@@ -187,7 +193,10 @@ export class Enricher {
 
   #object(value: JsonObject): Chunk[] {
     if (isResponsesEvent(value)) {
-      this.#responses ??= new ResponsesDecoder({ memory: this.#options.memory });
+      this.#responses ??= new ResponsesDecoder({
+        memory: this.#options.memory,
+        model: this.#options.model,
+      });
       const out: Chunk[] = [];
       for (const chunk of this.#responses.event(value)) {
         if (this.#ending === undefined) out.push(...this.#chunk(chunk));
@@ -246,7 +255,8 @@ export class Enricher {
       choices,
     };
     if (usage !== undefined) chunk.usage = usage;
-    return rest === undefined ? chunk : Object.assign(chunk, rest);
+    for (const name in rest) if (fitsField(name, rest[name])) chunk[name] = rest[name];
+    return chunk;
   }
 
   #state(index: unknown, position: number): ChoiceState {
@@ -267,7 +277,10 @@ export class Enricher {
         fence: unfence ? new FenceRemover() : undefined,
         role: false,
         reason: undefined,
-        told: false,
+        told: undefined,
+        joins: new Map(),
+        refused: false,
+        spoke: false,
       };
       this.#choices.push(state);
     }
@@ -276,29 +289,16 @@ export class Enricher {
 
   /** One choice, mended; undefined where it says nothing (any more, or yet). */
   #choice(raw: JsonObject, position: number): JsonObject | undefined {
-    const { index, delta, message, text, finish_reason, ...rest } = raw;
+    const { index, delta, message, text, finish_reason, error: _error, ...rest } = raw;
     const state = this.#state(index, position);
     const rawDelta = isObject(delta) ? delta : isObject(message) ? message : { content: text };
     const mended = this.#delta(rawDelta, state);
-    const spoke = !isEmpty(mended);
-    this.#spoke ||= (typeof mended.content === "string" && mended.content !== "") ||
-      state.calls.any ||
-      mended.refusal !== undefined;
-    if (spoke) state.told = false;
-
     const reason = this.#reason(finish_reason, state);
     if (reason !== undefined) this.#flush(state, mended);
-    if (state.role && reason === undefined && isEmpty(mended) && isEmpty(rest)) return undefined;
-    if (!state.role) {
-      state.role = true;
-      return {
-        index: state.index,
-        delta: { role: "assistant", ...mended },
-        finish_reason: reason ?? null,
-        ...rest,
-      };
-    }
-    return { index: state.index, delta: mended, finish_reason: reason ?? null, ...rest };
+    if (reason === undefined && state.role && saysNothing(mended, rest, state)) return undefined;
+    const said = state.role ? mended : { role: "assistant", ...mended };
+    state.role = true;
+    return { index: state.index, delta: said, finish_reason: reason ?? null, ...rest };
   }
 
   /** A delta whose fields have the types that clients expect. */
@@ -310,38 +310,21 @@ export class Enricher {
       switch (name) {
         case "role":
           break;
-        case "content": {
-          if (typeof value === "string") {
-            if (state.fence === undefined) mended.content = value;
-            else addText(mended, "content", state.fence.push(value));
-            break;
-          }
-          if (value === null) {
-            mended.content = null;
-            break;
-          }
-          const flat = flattenContent(value);
-          if (flat.content !== undefined) {
-            addText(mended, "content", state.fence ? state.fence.push(flat.content) : flat.content);
-          }
-          if (flat.reasoning !== undefined) addText(mended, "reasoning_content", flat.reasoning);
-          if (flat.details) mended.reasoning_details = flat.details;
+        case "content":
+          this.#content(value, mended, state);
           break;
-        }
         case "reasoning":
-        case "reasoning_content": {
-          if (value !== null) addText(mended, name, reasoningText(value));
+        case "reasoning_content":
+          if (value !== null) addText(mended, name, whole(state, name, reasoningText(value)));
           break;
-        }
+        case "refusal":
+          if (typeof value !== "string") break;
+          addText(mended, name, whole(state, name, value));
+          state.refused ||= value !== "";
+          break;
         case "reasoning_details": {
-          const details = Array.isArray(value)
-            ? value.filter((detail) => isObject(detail) && typeof detail.type === "string")
-            : [];
+          const details = mendDetails(value);
           if (details.length > 0) mended.reasoning_details = details;
-          break;
-        }
-        case "refusal": {
-          if (typeof value === "string") mended.refusal = value;
           break;
         }
         case "tool_calls": {
@@ -350,27 +333,40 @@ export class Enricher {
           break;
         }
         default:
-          mended[name] = value;
+          if (fitsField(name, value)) mended[name] = value;
       }
     }
-    // A null beside nothing else is only noise, except that it is what the chunk was for.
-    if (
-      mended.content === null && raw.tool_calls !== undefined && mended.tool_calls === undefined
-    ) delete mended.content;
+    // A null beside tool calls that are held back says nothing.
+    if (mended.content === null && raw.tool_calls && !mended.tool_calls) delete mended.content;
     return mended;
+  }
+
+  #content(value: unknown, mended: JsonObject, state: ChoiceState): void {
+    if (value === null) {
+      mended.content = null;
+      return;
+    }
+    const flat = typeof value === "string" ? { content: value } : flattenContent(value);
+    if (flat.content !== undefined) {
+      state.spoke ||= flat.content !== "";
+      const text = whole(state, "content", flat.content);
+      if (state.fence === undefined) mended.content = text;
+      else addText(mended, "content", state.fence.push(text));
+    }
+    if (flat.reasoning !== undefined) {
+      addText(mended, "reasoning_content", whole(state, "reasoning_content", flat.reasoning));
+    }
+    if (flat.details) mended.reasoning_details = mendDetails(flat.details);
   }
 
   /** The reason to tell now; undefined where there is none, or it was told already, or it must wait. */
   #reason(value: unknown, state: ChoiceState): FinishReason | undefined {
     if (value === null || value === undefined || value === "") return undefined;
     const known = FINISH_REASONS[String(value).toLowerCase()] ?? "stop";
-    const reason = known === "stop" && state.calls.any ? "tool_calls" : known;
-    state.reason = reason;
+    state.reason = known;
     // "tool_calls" without a call: they may still come; if not, the ending says "stop".
-    if (reason === "tool_calls" && !state.calls.any) return undefined;
-    if (state.told) return undefined;
-    state.told = true;
-    return reason;
+    if (known === "tool_calls" && !state.calls.any) return undefined;
+    return tell(state);
   }
 
   /** Puts what the choice still holds into a delta that ends it. */
@@ -389,14 +385,12 @@ export class Enricher {
     const choices: JsonObject[] = [];
     for (const state of this.#choices) {
       const delta: JsonObject = state.role ? {} : { role: "assistant" };
-      const reason = state.reason ?? "stop";
-      state.reason = reason;
+      state.reason ??= "stop";
       this.#flush(state, delta);
-      if (state.told && isEmpty(delta)) continue;
-      if (state.calls.any && reason === "stop") state.reason = "tool_calls";
-      if (!state.calls.any && reason === "tool_calls") state.reason = "stop";
+      const reason = tell(state);
+      if (reason === undefined && isEmpty(delta)) continue;
       state.role = true;
-      choices.push({ index: state.index, delta, finish_reason: state.reason });
+      choices.push({ index: state.index, delta, finish_reason: reason ?? null });
     }
     const usage = this.#usage.rest();
     this.#ending = { type: "finished" };
@@ -427,10 +421,29 @@ export class Enricher {
   }
 }
 
-function addText(delta: JsonObject, name: string, text: string): void {
-  if (text === "" && delta[name] === undefined) {
-    return;
+/** The reason as the client must be told it now; undefined where it knows it already. */
+function tell(state: ChoiceState): FinishReason | undefined {
+  const { reason, calls, refused, spoke } = state;
+  if (reason === "stop" && calls.any) state.reason = "tool_calls";
+  else if (reason === "tool_calls" && !calls.any) state.reason = "stop";
+  // ForgeCode takes a refusal's words for an empty answer and asks again; a filter's stop it accepts.
+  else if (reason === "stop" && refused && !spoke) state.reason = "content_filter";
+  if (state.told === state.reason) return undefined;
+  return state.told = state.reason;
+}
+
+/** The text of a field whose characters are whole. */
+function whole(state: ChoiceState, name: string, text: string): string {
+  let join = state.joins.get(name);
+  if (join === undefined) {
+    if (text.isWellFormed()) return text;
+    state.joins.set(name, join = wholeCharacters());
   }
+  return join(text);
+}
+
+function addText(delta: JsonObject, name: string, text: string): void {
+  if (text === "" && delta[name] === undefined) return;
   delta[name] = typeof delta[name] === "string" ? delta[name] + text : text;
 }
 
@@ -445,6 +458,14 @@ function failureOf(choice: JsonObject): JsonObject | undefined {
       code: "stream_failed",
     },
   };
+}
+
+/** Whether a choice says nothing: not even that the stream is alive, once its reason was told. */
+function saysNothing(delta: JsonObject, rest: JsonObject, state: ChoiceState): boolean {
+  if (state.told === undefined) return isEmpty(delta) && isEmpty(rest);
+  return [...Object.values(delta), ...Object.values(rest)].every((value) =>
+    value === null || value === ""
+  );
 }
 
 function isEmpty(object: JsonObject): boolean {

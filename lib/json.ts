@@ -21,3 +21,23 @@ export type JsonObject = Record<string, unknown>;
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+/**
+ * JSON that every parser reads: a lone half of a character, which JSON can carry and strict parsers
+ * refuse, becomes U+FFFD.
+ *
+ * @example
+ * ```ts
+ * import { toJson } from "./json.ts";
+ *
+ * if (toJson({ a: "\ud83d" }) !== '{"a":"\ufffd"}') throw new Error("whole characters only");
+ * ```
+ */
+export function toJson(value: unknown): string {
+  const text = JSON.stringify(value);
+  if (!text.includes("\\ud")) return text;
+  return JSON.stringify(
+    value,
+    (_name, field) => typeof field === "string" ? field.toWellFormed() : field,
+  );
+}

@@ -8,14 +8,14 @@
 import { answerEvents } from "./completion.ts";
 import { gatewayError } from "./errors.ts";
 import { isObject, type JsonObject } from "./json.ts";
-import type { CallMemory } from "./memory.ts";
+import type { DecodeBodyOptions } from "./dialects/responses.ts";
 import { type EventReader, eventReader, type SseEvent } from "./sse.ts";
 
 /**
  * The events of an answer: read as they arrive, or all at once where it is JSON.
  *
  * @param response The gateway's, status 2xx, body unread.
- * @param memory Where a whole `response`'s reasoning is kept.
+ * @param options For a whole `response`: where its reasoning is kept, and for which model.
  *
  * @example
  * ```ts
@@ -26,10 +26,10 @@ import { type EventReader, eventReader, type SseEvent } from "./sse.ts";
  * if (events?.map((event) => event.type).join() !== "json,done") throw new Error("as a stream");
  * ```
  */
-export function readEvents(response: Response, memory?: CallMemory): EventReader {
+export function readEvents(response: Response, options: DecodeBodyOptions = {}): EventReader {
   if (response.body === null) return readerOf(Promise.resolve([]));
   if (!isJson(response)) return eventReader(response.body);
-  return readerOf(readJson(response).then((body) => answerEvents(body, memory)));
+  return readerOf(readJson(response).then((body) => answerEvents(body, options)));
 }
 
 /**

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { fitsField, wholeCharacters } from "./fields.ts";
 import { isObject, type JsonObject } from "./json.ts";
 
 /** The JSON text of a call's arguments as it grows; tells when it is complete without parsing it again. */
@@ -39,8 +40,8 @@ class ArgumentsText {
 /** One call of the stream. */
 interface Call {
   readonly id: string;
-  /** Whether the gateway gave the id; one that the bridge made may turn out to be the gateway's later. */
-  readonly idGiven: boolean;
+  /** The gateway's own id, if it gave one; two calls may share it. */
+  readonly givenId: string | undefined;
   /** The gateway's own index, if it gave one. */
   readonly index: number | undefined;
   name: string;
@@ -53,6 +54,8 @@ interface Call {
   place: number;
   /** Whether any argument text came at all. */
   any: boolean;
+  /** Joins a character that was cut in two. */
+  readonly whole: (text: string) => string;
 }
 
 /** A call that was begun, for whoever wants to remember something about it. */
@@ -116,7 +119,7 @@ export class ToolCallOrder {
       const call = this.#callOf(fragment);
       if (call === undefined) continue;
       const { arguments: args } = isObject(fragment.function) ? fragment.function : fragment;
-      const text = argumentsText(args);
+      const text = call.whole(argumentsText(args));
       if (text !== "" && !(call.text.complete && text.trim() === "")) {
         call.any = true;
         call.text.push(text);
@@ -192,7 +195,7 @@ export class ToolCallOrder {
     if (this.#calls.length >= MAX_CALLS) return undefined;
     const call: Call = {
       id: id !== undefined && !this.#calls.some((call) => call.id === id) ? id : this.#makeId(),
-      idGiven: id !== undefined,
+      givenId: id,
       index,
       name: given,
       extra: extraOf(fragment),
@@ -200,28 +203,28 @@ export class ToolCallOrder {
       held: "",
       place: -1,
       any: false,
+      whole: wholeCharacters(),
     };
     this.#calls.push(call);
     return call;
   }
 
   #known(id: string | undefined, index: number | undefined, name: string): Call | undefined {
-    if (id !== undefined) {
-      const same = this.#calls.findLast((call) => call.id === id);
-      if (same) return same;
-      const here = this.#calls.findLast((call) => call.index === index && index !== undefined);
-      // A call whose id comes late; but another id, or another name, is another call (Gemini's index is always 0).
-      return here && !here.idGiven && name === "" ? here : undefined;
-    }
-    const last = index === undefined
-      ? this.#calls.at(-1)
+    const here = index === undefined
+      ? undefined
       : this.#calls.findLast((call) => call.index === index);
-    if (last === undefined) {
-      // An index that is new, on a fragment without id and name, can only go on with the last call.
-      return name === "" && index !== undefined && this.#calls.length > 0
-        ? this.#calls.at(-1)
-        : undefined;
+    if (id !== undefined) {
+      const same = this.#calls.filter((call) => call.givenId === id);
+      const exact = same.findLast((call) => call.index === index);
+      if (exact) return exact;
+      // One id for two calls: a name under another index begins the second.
+      if (same.length > 0 && (name === "" || index === undefined)) return same.at(-1);
+      // A call begins with a name: an id that only comes late, or changes, goes on with the call at its index.
+      return name === "" ? here : undefined;
     }
+    const last = index === undefined ? this.#calls.at(-1) : here;
+    // An index that is new, on a fragment without id and name, can only go on with the last call.
+    if (last === undefined) return name === "" ? this.#calls.at(-1) : undefined;
     const another = name !== "" && (last.text.complete || (last.name !== "" && last.name !== name));
     return another ? undefined : last;
   }
@@ -233,7 +236,7 @@ function argumentsText(value: unknown): string {
   return value === undefined || value === null ? "" : JSON.stringify(value);
 }
 
-/** What a call carries beside OpenAI's fields. */
+/** What a call carries beside OpenAI's fields, with Gemini's signature also where ForgeCode looks for it. */
 function extraOf(fragment: JsonObject): JsonObject {
   const {
     index: _index,
@@ -244,5 +247,9 @@ function extraOf(fragment: JsonObject): JsonObject {
     arguments: _arguments,
     ...extra
   } = fragment;
+  if (!fitsField("extra_content", extra.extra_content)) delete extra.extra_content;
+  if (typeof extra.thoughtSignature === "string" && extra.extra_content === undefined) {
+    extra.extra_content = { google: { thought_signature: extra.thoughtSignature } };
+  }
   return extra;
 }

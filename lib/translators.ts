@@ -7,7 +7,7 @@
 
 import type { Chunk, Enricher } from "./enrich.ts";
 import { BridgeError, gatewayError, isErrorBody } from "./errors.ts";
-import { isObject, type JsonObject } from "./json.ts";
+import { isObject, type JsonObject, toJson } from "./json.ts";
 import type { StreamTranslator } from "./relay.ts";
 import type { SseEvent } from "./sse.ts";
 
@@ -60,7 +60,7 @@ export class ChatTranslator implements StreamTranslator {
 
   #text(chunks: Chunk[]): string {
     let text = "";
-    for (const chunk of chunks) text += `data: ${JSON.stringify(chunk)}\n\n`;
+    for (const chunk of chunks) text += `data: ${toJson(chunk)}\n\n`;
     return this.#enricher.ending?.type === "finished" ? text + DONE : text;
   }
 }

@@ -21,7 +21,21 @@ const TERMINAL_SIGNALS: ReadonlySet<Deno.Signal> = new Set(["SIGINT", "SIGQUIT"]
  * Runs a program with this one's standard streams and waits for its end. Signals that this program
  * gets go on to it, each at most once in a quarter of a second: whoever signals a whole group, and
  * the wrappers around this program that forward what they get, would otherwise count twice, and a
- * second Ctrl-C means "at once".
+ * second Ctrl-C means "at once". (On a terminal, Ctrl-C has reached the program already.)
+ *
+ * @example Usage
+ * ```ts
+ * import { runChild } from "./run_child.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const code = await runChild({
+ *   program: Deno.execPath(),
+ *   args: ["eval", "Deno.exit(3)"],
+ *   cwd: ".",
+ *   env: {},
+ * });
+ * assertEquals(code, 3);
+ * ```
  *
  * @param command The program, its arguments, folder and further environment variables.
  * @returns Its exit code; 128 and the signal's number where a signal ended it.

@@ -22,26 +22,25 @@ const root = decodeURIComponent(new URL("..", import.meta.url).pathname)
   // On Windows a file URL's path is /C:/…
   .replace(/^\/(?=[A-Za-z]:)/, "").replace(/\/$/, "");
 
-/** Words that end in `/*.ts` become the files of that folder: shells differ, and Windows has none. */
-async function expand(words: readonly string[]): Promise<string[]> {
-  const expanded: string[] = [];
-  for (const word of words) {
-    if (!word.endsWith("/*.ts")) {
-      expanded.push(word);
-      continue;
+/** The TypeScript files of a folder of the project and of those in it, in order. */
+async function files(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  try {
+    for await (const { isDirectory, name } of Deno.readDir(`${root}/${folder}`)) {
+      const path = `${folder}/${name}`;
+      if (isDirectory) found.push(...await files(path));
+      else if (name.endsWith(".ts")) found.push(path);
     }
-    const folder = word.slice(0, -"/*.ts".length);
-    const files: string[] = [];
-    try {
-      for await (const entry of Deno.readDir(`${root}/${folder}`)) {
-        if (entry.isFile && entry.name.endsWith(".ts")) files.push(`${folder}/${entry.name}`);
-      }
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-    expanded.push(...files.sort());
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  return expanded;
+  return found.sort();
+}
+
+/** Writes out the words that stand for files. A shell would, but not the same one everywhere. */
+async function expand(words: readonly string[]): Promise<string[]> {
+  const expanded = words.map((word) => word.endsWith("/") ? files(word.slice(0, -1)) : [word]);
+  return (await Promise.all(expanded)).flat();
 }
 
 async function main([name, ...rest]: string[]): Promise<number> {

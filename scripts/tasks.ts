@@ -7,7 +7,7 @@ import { PROGRAM_PERMISSIONS, TEST_PERMISSIONS } from "./permissions.ts";
 
 /** One call of Deno. */
 export interface Step {
-  /** The subcommand and its arguments. Words that end in `/*.ts` stand for the files there. */
+  /** The subcommand and its arguments. A word that ends in a slash stands for all TypeScript files in that folder. */
   readonly command: readonly [string, ...string[]];
   /** Whether the call loads modules, and so needs to know where `@std` comes from. */
   readonly imports: boolean;
@@ -29,7 +29,7 @@ function textStep(...command: [string, ...string[]]): Step {
 const FORMAT = textStep("fmt", "--check");
 const LINT = textStep("lint");
 const CHECK = step("check", ".");
-const DOC_LINT = step("doc", "--lint", "main.ts", "lib/*.ts", "lib/dialects/*.ts");
+const DOC_LINT = step("doc", "--lint", "main.ts", "lib/", "scripts/");
 /** Runs the tests, and the examples in the doc comments as tests. */
 const TEST = step("test", ...TEST_PERMISSIONS, "--doc");
 

@@ -3,6 +3,14 @@
  * that do not reach JSR. `tests/standins_test.ts` compares it with the real package wherever both
  * can be had. The words of a failure are others, what fails is the same.
  *
+ * @example Usage
+ * ```ts
+ * import { assertEquals, assertThrows } from "./assert.ts";
+ *
+ * assertEquals({ a: [1] }, { a: [1] });
+ * assertThrows(() => JSON.parse("{"), SyntaxError, "JSON");
+ * ```
+ *
  * @module
  */
 import { deepStrictEqual } from "node:assert";
@@ -22,8 +30,9 @@ export class AssertionError extends Error {
   }
 }
 
+/** A class of errors. */
 // deno-lint-ignore no-explicit-any
-type ErrorClass<E extends Error> = abstract new (...args: any[]) => E;
+export type ErrorClass<E extends Error> = abstract new (...args: any[]) => E;
 
 function refuse(what: string, message: string | undefined): never {
   throw new AssertionError(message ? `${what}: ${message}` : `${what}.`);

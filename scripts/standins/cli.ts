@@ -40,12 +40,12 @@ export interface ParseOptions<
 }
 
 /** A flag's own name and its aliases. */
-type Names<K extends string, A> = K extends keyof A
+export type Names<K extends string, A> = K extends keyof A
   ? K | (A[K] extends readonly (infer Name extends string)[] ? Name : A[K] & string)
   : K;
 
 /** The type of one flag that has no default. */
-type Value<K extends string, B, C, N> =
+export type Value<K extends string, B, C, N> =
   | (K extends C ? (K extends B ? boolean : string)[] : K extends B ? boolean : string | undefined)
   | (K extends N ? (K extends B ? never : false) : never);
 
@@ -62,10 +62,19 @@ export type Args<
   & ([B | S | C] extends [never] ? AnyFlags
     : { [name: string]: unknown } & KnownFlags<B, S, C, N, D, A>);
 
+/** The flags where no option says anything about them. */
 // deno-lint-ignore no-explicit-any
-type AnyFlags = { [name: string]: any };
+export type AnyFlags = { [name: string]: any };
 
-type KnownFlags<B extends string, S extends string, C extends string, N extends string, D, A> = {
+/** The flags that the options name, each with its type. */
+export type KnownFlags<
+  B extends string,
+  S extends string,
+  C extends string,
+  N extends string,
+  D,
+  A,
+> = {
   [K in B | S | C as Names<K, A>]: K extends keyof D ? D[K] | NonNullable<Value<K, B, C, N>>
     : Value<K, B, C, N>;
 };
