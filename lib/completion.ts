@@ -59,7 +59,7 @@ export class CompletionBuilder {
   #envelope: JsonObject = {};
   readonly #choices = new Map<number, GrowingChoice>();
 
-  /** @param chunk An enriched chunk, not an error. */
+  /** Takes the next enriched chunk; an error is none. */
   add(chunk: JsonObject): void {
     const { choices, object: _object, ...rest } = chunk;
     this.#envelope = { ...this.#envelope, ...rest };

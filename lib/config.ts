@@ -24,9 +24,9 @@ export interface Config {
   readonly models?: string;
   /** Whether the simulated gateway is used. */
   readonly demo: boolean;
-  /** @default {"info"} */
+  /** How much is logged. @default {"info"} */
   readonly logLevel: LogLevel;
-  /** @default {"text"} */
+  /** The form of a log line. @default {"text"} */
   readonly logFormat: "text" | "json";
   /** The secret that clients must send, if any. */
   readonly clientKey?: string;
@@ -36,11 +36,11 @@ export interface Config {
   readonly allowHosts: readonly string[];
   /** Largest request body, in bytes. @default {33554432} */
   readonly maxBody: number;
-  /** @default {10000} */
+  /** How long a connection to the gateway may take. @default {10000} */
   readonly connectTimeout: number;
-  /** @default {600000} */
+  /** How long the gateway may take to begin its answer. @default {600000} */
   readonly firstByteTimeout: number;
-  /** @default {300000} */
+  /** How long a stream may be silent. @default {300000} */
   readonly idleTimeout: number;
   /** Silence after which a comment line is sent; 0 for none. @default {15000} */
   readonly heartbeat: number;
@@ -48,7 +48,7 @@ export interface Config {
   readonly retries: number;
   /** Time for all retries of a request. @default {10000} */
   readonly retryTime: number;
-  /** @default {true} */
+  /** Whether the runaway guard is on. @default {true} */
   readonly runawayGuard: boolean;
   /** How long streams may finish after a signal. @default {10000} */
   readonly shutdownTime: number;

@@ -122,7 +122,7 @@ export class Enricher {
   #created: number | undefined;
   #ending: Ending | undefined;
 
-  /** @param options What the stream is enriched with. */
+  /** Begins a stream, with what it is enriched with. */
   constructor(options: EnrichOptions) {
     this.#options = options;
   }

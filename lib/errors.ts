@@ -76,6 +76,7 @@ export interface BridgeErrorOptions {
  * ```
  */
 export class BridgeError extends Error {
+  /** Always `BridgeError`. */
   override name = "BridgeError";
   /** What kind of failure it is. */
   readonly kind: ErrorKind;
@@ -91,6 +92,8 @@ export class BridgeError extends Error {
   readonly headers: Readonly<Record<string, string>>;
 
   /**
+   * Makes an error of a kind.
+   *
    * @param kind What kind of failure.
    * @param message For the reader; no stack, no token, no prompt.
    * @param options Status, field, code and headers where they differ from the kind's own.

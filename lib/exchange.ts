@@ -52,6 +52,8 @@ export class Exchange {
   dropped: readonly string[] = [];
 
   /**
+   * Begins to measure.
+   *
    * @param bridge Where to tell.
    * @param method The request's method.
    * @param path The path that it was routed by, not the client's own spelling.

@@ -33,6 +33,8 @@ export class FenceRemover {
   #held = "";
 
   /**
+   * Takes a piece of content.
+   *
    * @param text The next piece of content.
    * @returns What may go out now; the beginning of a possible fence is held back.
    */

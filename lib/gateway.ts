@@ -56,7 +56,7 @@ export interface GatewayOptions {
   readonly client?: Deno.HttpClient;
   /** Whether a proxy stands in between; then the gateway's own port can't be tried. @default {false} */
   readonly proxied?: boolean;
-  /** @default {fetch} */
+  /** How requests are sent. @default {fetch} */
   readonly fetch?: typeof fetch;
   /** A number from 0 to 1, for jitter. @default {Math.random} */
   readonly random?: () => number;
@@ -103,7 +103,7 @@ export class Gateway {
   readonly #fetch: typeof fetch;
   readonly #random: () => number;
 
-  /** @param options Address, timeouts and retries. */
+  /** Makes the door to the gateway at an address, with timeouts and retries. */
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.#fetch = options.fetch ?? fetch;

@@ -11,8 +11,10 @@ import { isObject, type JsonObject } from "./json.ts";
 import type { CallMemory } from "./memory.ts";
 
 /** What a repair may look at. */
-interface Setting {
+export interface HistorySetting {
+  /** The family of the model. */
   readonly family: Family;
+  /** Where fields that chat clients drop were kept, by call. */
   readonly memory?: CallMemory;
 }
 
@@ -23,7 +25,7 @@ export interface HistoryRule {
   /** Families it is for; all where missing. */
   readonly families?: readonly Family[];
   /** The messages, mended. */
-  readonly mend: (messages: JsonObject[], setting: Setting) => JsonObject[];
+  readonly mend: (messages: JsonObject[], setting: HistorySetting) => JsonObject[];
 }
 
 /** Text for a call whose result the client doesn't have, and for a result that says nothing. */

@@ -46,7 +46,7 @@ export class Log {
   readonly #options: LogOptions;
   readonly #threshold: number;
 
-  /** @param options Level, form and where to. */
+  /** Makes a log with a level, a form, and somewhere to write. */
   constructor(options: LogOptions) {
     this.#options = options;
     this.#threshold = LEVELS.indexOf(options.level);

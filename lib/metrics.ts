@@ -9,23 +9,28 @@
 const BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
 /** Name → what it counts. The order is the order of the output. */
-const COUNTERS = {
+const COUNTERS: Readonly<Record<CounterName, string>> = {
   fd_bridge_requests_total: "Requests by path and status.",
   fd_bridge_errors_total: "Failed requests and streams by kind.",
   fd_bridge_retries_total: "Retries of requests to the gateway.",
   fd_bridge_lessons_total: "Refusals of the gateway's that were learned from.",
   fd_bridge_tokens_total: "Tokens by direction, as the gateway counts them.",
-} as const;
+};
 
-const HISTOGRAMS = {
+const HISTOGRAMS: Readonly<Record<HistogramName, string>> = {
   fd_bridge_first_byte_seconds: "Time from the request to the first byte of its answer.",
   fd_bridge_duration_seconds: "Time from the request to the end of its answer.",
-} as const;
+};
 
 /** A counter's name. */
-export type CounterName = keyof typeof COUNTERS;
+export type CounterName =
+  | "fd_bridge_requests_total"
+  | "fd_bridge_errors_total"
+  | "fd_bridge_retries_total"
+  | "fd_bridge_lessons_total"
+  | "fd_bridge_tokens_total";
 /** A histogram's name. */
-export type HistogramName = keyof typeof HISTOGRAMS;
+export type HistogramName = "fd_bridge_first_byte_seconds" | "fd_bridge_duration_seconds";
 
 /** The most label sets of one counter; what comes after is counted as `other`. */
 const MAX_SERIES = 200;

@@ -45,7 +45,7 @@ export class RunawayGuard {
   readonly #endings = new Map<string, Endings>();
   readonly #now: () => number;
 
-  /** @param now The clock, in milliseconds. */
+  /** Makes a guard that reads the time, in milliseconds, from `now`. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
@@ -56,6 +56,8 @@ export class RunawayGuard {
   }
 
   /**
+   * Stops a request that has run away.
+   *
    * @throws {BridgeError} kind `runaway`, when this request has ended the same way {@linkcode MOST} times within {@linkcode WINDOW}.
    */
   check(key: string): void {

@@ -93,6 +93,8 @@ export class ToolCallOrder {
   #sent = 0;
 
   /**
+   * Makes the order of one choice's calls.
+   *
    * @param makeId Gives an id for a call that came without one.
    * @param onBegin Told of every call when its first fragment goes out.
    */

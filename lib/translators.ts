@@ -33,7 +33,7 @@ export const DONE = "data: [DONE]\n\n";
 export class ChatTranslator implements StreamTranslator {
   readonly #enricher: Enricher;
 
-  /** @param enricher The state of the stream. */
+  /** Makes the translator of the stream whose state `enricher` is. */
   constructor(enricher: Enricher) {
     this.#enricher = enricher;
   }
@@ -91,7 +91,7 @@ export class ResponsesTranslator implements StreamTranslator {
   /** The error that ended the stream, if one did. */
   error: BridgeError | undefined;
 
-  /** @param secrets Secrets that no error may show. */
+  /** Makes a translator; no error of its shows any of `secrets`. */
   constructor(secrets: readonly string[] = []) {
     this.#secrets = secrets;
   }

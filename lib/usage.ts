@@ -54,6 +54,8 @@ export class UsageMender {
   last: JsonObject | undefined;
 
   /**
+   * Takes the counts of one chunk.
+   *
    * @param usage A chunk's `usage`, in any state.
    * @returns Complete whole counts with the unknown fields as they were, or undefined.
    */

@@ -138,8 +138,7 @@ export async function askStdSource(options: AskOptions): Promise<StdAnswer> {
     return { source: "standins", reason: `${said.reason}; asked again in ${minutes} min` };
   }
   // Deno keeps a registry's "not found" for ever, a company proxy's as well: hence the reload.
-  const registry = options.env?.JSR_URL ?? Deno.env.get("JSR_URL") ?? "https://jsr.io";
-  const refusal = await probe(options, ["cache", `--reload=${registry.replace(/\/$/, "")}`]);
+  const refusal = await probe(options, ["cache", "--reload"]);
   if (refusal === undefined) {
     await Deno.remove(memory).catch(() => {});
     return { source: "jsr", reason: "JSR answers" };
