@@ -10,6 +10,7 @@ import denoConfig from "./deno.json" with { type: "json" };
 import embeddedModels from "./models.json" with { type: "json" };
 import { run } from "./lib/app.ts";
 import { BridgeError, maskSecrets } from "./lib/errors.ts";
+import { machine } from "./lib/machine.ts";
 
 async function readText(path: string): Promise<string | undefined> {
   try {
@@ -27,9 +28,11 @@ if (import.meta.main) {
       embeddedModels: JSON.stringify(embeddedModels),
       os: Deno.build.os,
       variable: (name) => Deno.env.get(name),
+      setVariable: (name, value) => Deno.env.set(name, value),
       readText,
       out: (text) => Deno.stdout.writeSync(new TextEncoder().encode(text)),
       err: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
+      machine,
       terminal: { out: Deno.stdout.isTerminal(), err: Deno.stderr.isTerminal() },
       onSignal: (name, handler) => {
         if (Deno.build.os !== "windows" || name !== "SIGTERM") {

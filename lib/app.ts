@@ -5,14 +5,25 @@
  * @module
  */
 
+import { completions } from "./commands/completions.ts";
+import { config } from "./commands/config.ts";
+import { doctor } from "./commands/doctor.ts";
+import { models } from "./commands/models.ts";
 import { serve } from "./commands/serve.ts";
 import { readConfig, settings } from "./config.ts";
 import { FLAGS, helpText, parseCommandLine } from "./flags.ts";
 import { readEnvFile } from "./locate.ts";
+import { setUpNetwork } from "./network.ts";
 import type { Start, System } from "./system.ts";
+import { versionText } from "./version.ts";
 
 /** Command → what it does; its result is the exit code. */
-const RUN: Readonly<Record<string, (start: Start) => Promise<number>>> = { serve };
+const RUN: Readonly<Record<string, (start: Start) => Promise<number>>> = {
+  serve,
+  models,
+  doctor,
+  config,
+};
 
 /**
  * Runs the program.
@@ -39,9 +50,11 @@ export async function run(args: readonly string[], system: System): Promise<numb
     return 0;
   }
   if (line.flags.version === true) {
-    system.out(`fd-bridge ${system.version} (Deno ${Deno.version.deno}, ${Deno.build.target})\n`);
+    system.out(versionText(system.version) + "\n");
     return 0;
   }
+  // It needs no setting, so a wrong one can't stop it.
+  if (line.command === "completions") return completions(line, system);
   const process: Record<string, string> = {};
   for (const { env } of FLAGS) {
     const value = env === undefined ? undefined : system.variable(env);
@@ -54,7 +67,11 @@ export async function run(args: readonly string[], system: System): Promise<numb
     system,
     line,
     rows,
-    config: readConfig(rows),
+    // Read when it is asked for: `fd-bridge config` shows the settings where one is wrong, too.
+    get config() {
+      return readConfig(rows);
+    },
     envPath: file?.path,
+    proxies: setUpNetwork(system, file?.variables),
   });
 }

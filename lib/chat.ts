@@ -13,14 +13,14 @@ import { encodeChat } from "./dialects/chat.ts";
 import { encodeRequest } from "./dialects/responses.ts";
 import { encodePassthrough } from "./dialects/passthrough.ts";
 import { type Chunk, Enricher } from "./enrich.ts";
-import { gatewayError, isErrorBody } from "./errors.ts";
+import { gatewayError, isErrorBody, maskSecrets } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { GatewayAnswer } from "./gateway.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import { routeOf } from "./models.ts";
 import { applyLessons, describeLesson, type Plan } from "./negotiate.ts";
 import { lateEvents, readEvents, readJson } from "./readers.ts";
-import { relay, type StreamTranslator } from "./relay.ts";
+import { relay, silence, type StreamTranslator } from "./relay.ts";
 import { type Ask, readAsk, readText } from "./request.ts";
 import { ChatTranslator, ResponsesTranslator } from "./translators.ts";
 
@@ -44,8 +44,8 @@ interface Journey {
   readonly signal: AbortSignal;
   /** Headers for the gateway. */
   readonly headers: Headers;
-  /** Of the request as it is sent first, for the runaway guard. */
-  key?: string;
+  /** The request as it is sent first, for the runaway guard. */
+  sent?: JsonObject;
 }
 
 /** The gateway's answer, and how to end it. */
@@ -79,6 +79,7 @@ export async function chat(
   const credentials = readCredentials(request.headers, bridge.config);
   const ask = readAsk(await readText(request, bridge.config.maxBody));
   exchange.model = ask.model;
+  exchange.secrets = credentials.secrets;
 
   // Deno ends a request's own signal with the answer, too: this one ends only if the client leaves before it.
   const client = new AbortController();
@@ -122,22 +123,26 @@ async function askGateway(journey: Journey): Promise<Answer> {
   const { gateway, negotiator, log } = bridge;
   const catalogue = bridge.catalogue();
   const route = routeOf(catalogue, ask.model, ask.dialect);
+  const budget = gateway.budget();
+  const { secrets } = journey.credentials;
   for (let attempt = 1;; attempt++) {
     const plan = negotiator.plan(catalogue, ask.model, route);
     exchange.surface = plan.route.surface;
     const sent = encode(journey, plan);
     const body = JSON.stringify(sent);
-    if (bridge.guard && attempt === 1) bridge.guard.check(journey.key = bridge.guard.key(body));
-    if (log.shows("trace")) log.trace("request", { path: plan.route.path, body });
+    if (attempt === 1) bridge.guard?.check(journey.sent = sent);
+    if (log.shows("trace")) {
+      log.trace("request", { path: plan.route.path, body: maskSecrets(body, secrets) });
+    }
     const answer = await gateway.post({
       path: plan.route.path,
       headers: journey.headers,
       body,
       signal: journey.signal,
+      budget,
     });
     if (answer.ok) return answer;
 
-    const { secrets } = journey.credentials;
     const refusal = gatewayError(answer.status, answer.text, { headers: answer.headers, secrets });
     const lesson = attempt < MAX_TRIES
       ? negotiator.learn(plan, answer.status, refusal.message, sent)
@@ -188,7 +193,8 @@ async function streamAnswer(
 ): Promise<Response> {
   const { bridge, exchange } = journey;
   const { heartbeat, idleTimeout } = bridge.config;
-  const decoding = { memory: bridge.memory, model: journey.ask.model };
+  const { secrets } = journey.credentials;
+  const decoding = { memory: bridge.memory, model: journey.ask.model, secrets };
   let answer = await within(answering, heartbeat);
   const reader = answer
     ? readEvents(answer.response, decoding)
@@ -197,9 +203,7 @@ async function streamAnswer(
       return readEvents(late.response, decoding);
     }));
   const enricher = journey.ask.dialect === "chat" ? enricherFor(journey) : undefined;
-  const translator = enricher
-    ? new ChatTranslator(enricher)
-    : new ResponsesTranslator(journey.credentials.secrets);
+  const translator = enricher ? new ChatTranslator(enricher) : new ResponsesTranslator(secrets);
   bridge.metrics.openStreams++;
   const body = relay(reader, translator, {
     heartbeat,
@@ -220,7 +224,7 @@ async function streamAnswer(
 
 /** Writes down how a stream ended. */
 function endStream(
-  { bridge, exchange, key }: Journey,
+  { bridge, exchange, sent }: Journey,
   translator: StreamTranslator,
   enricher: Enricher | undefined,
   clientLeft: boolean,
@@ -233,21 +237,21 @@ function endStream(
   const usage = enricher?.usage ??
     (translator instanceof ResponsesTranslator ? translator.usage : undefined);
   if (clientLeft) return exchange.end({ status: 200, ending: "client left", usage });
-  if (enricher && key) noteEnding(bridge, key, enricher);
+  if (enricher && sent) noteEnding(bridge, sent, enricher);
   const ending = error ? String(error.code ?? error.kind) : enricher?.finishReason;
-  exchange.end({ status: 200, ending, error: error?.message, usage });
+  exchange.end({ status: 200, ending, error, usage });
 }
 
 /** Tells the runaway guard of an ending that a client may not be content with. */
 function noteEnding(
   { guard }: Bridge,
-  key: string,
+  sent: JsonObject,
   { ending, finishReason, spoke }: Enricher,
 ): void {
   if (guard === undefined) return;
-  if (ending?.type === "failed") guard.ended(key, ending.error.kind);
-  else if (!spoke) guard.ended(key, "empty");
-  else if (finishReason !== "stop") guard.ended(key, finishReason ?? "stop");
+  if (ending?.type === "failed") guard.ended(sent, ending.error.kind);
+  else if (!spoke) guard.ended(sent, "empty");
+  else if (finishReason !== "stop") guard.ended(sent, finishReason ?? "stop");
 }
 
 /** The promised value if it comes in time; undefined while it is still to come. */
@@ -264,24 +268,34 @@ async function within<T>(promise: Promise<T>, time: number): Promise<T | undefin
   }
 }
 
-/** The answer to a plain chat request: a complete `chat.completion`, with the repairs of a stream. */
-async function wholeAnswer(journey: Journey, { response }: Answer): Promise<Response> {
-  const { bridge, exchange, key } = journey;
-  const reader = readEvents(response, { memory: bridge.memory, model: journey.ask.model });
+/**
+ * The answer to a plain chat request: a complete `chat.completion`, with the repairs of a stream. It is
+ * read like one too, so that a silent gateway or one without an end can't hold it up.
+ */
+async function wholeAnswer(journey: Journey, { response, abort }: Answer): Promise<Response> {
+  const { bridge, exchange, sent } = journey;
+  const { secrets } = journey.credentials;
+  const reader = readEvents(response, { memory: bridge.memory, model: journey.ask.model, secrets });
   const enricher = enricherFor(journey);
   const builder = new CompletionBuilder();
-  const add = (chunks: Chunk[]) => {
+  const collect = (chunks: Chunk[]) => {
     if (enricher.ending?.type !== "failed") chunks.forEach((chunk) => builder.add(chunk));
+    return "";
   };
-  try {
-    for (let batch = await reader.read(); batch !== undefined; batch = await reader.read()) {
-      for (const event of batch) add(enricher.event(event));
-    }
-    add(enricher.end());
-  } catch (cause) {
-    add(enricher.end(cause));
-  }
-  if (key) noteEnding(bridge, key, enricher);
+  const collector: StreamTranslator = {
+    event: (event) => collect(enricher.event(event)),
+    end: (cause) => collect(enricher.end(cause)),
+    get ended() {
+      return enricher.ending !== undefined;
+    },
+    get finished() {
+      return enricher.finished;
+    },
+  };
+  const { idleTimeout: idle } = bridge.config;
+  await new Response(relay(reader, collector, { heartbeat: 0, idle, abort })).arrayBuffer();
+  journey.signal.throwIfAborted();
+  if (sent) noteEnding(bridge, sent, enricher);
   if (enricher.ending?.type === "failed") throw enricher.ending.error;
   exchange.end({ status: 200, ending: enricher.finishReason, usage: enricher.usage });
   return Response.json(builder.build());
@@ -289,10 +303,12 @@ async function wholeAnswer(journey: Journey, { response }: Answer): Promise<Resp
 
 /** The answer to a plain Responses request: as it came. */
 async function wholeResponse(
-  { credentials, exchange }: Journey,
-  { response }: Answer,
+  { bridge, credentials, exchange }: Journey,
+  { response, abort }: Answer,
 ): Promise<Response> {
-  const body = await readJson(response);
+  const { idleTimeout: idle } = bridge.config;
+  const timer = idle > 0 ? setTimeout(() => abort(silence(idle)), idle) : undefined;
+  const body = await readJson(response, credentials.secrets).finally(() => clearTimeout(timer));
   if (isErrorBody(body) && body.object !== "response") {
     throw gatewayError(200, body, { secrets: credentials.secrets });
   }

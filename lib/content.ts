@@ -17,11 +17,16 @@ export interface FlatContent {
   details?: JsonObject[];
 }
 
-function textOf(value: unknown): string {
+/** Deeper than any model's content: what is below says nothing, rather than exhaust the stack. */
+const MAX_DEPTH = 16;
+
+function textOf(value: unknown, depth = 0): string {
   if (typeof value === "string") return value;
-  if (Array.isArray(value)) return value.map(textOf).join("");
+  if (depth > MAX_DEPTH) return "";
+  if (Array.isArray(value)) return value.map((part) => textOf(part, depth + 1)).join("");
   if (!isObject(value)) return "";
-  return textOf(value.text ?? value.content ?? value.thinking ?? value.summary ?? "");
+  const { text, content, thinking, summary } = value;
+  return textOf(text ?? content ?? thinking ?? summary ?? "", depth + 1);
 }
 
 /** One reasoning part of any family's → details: text, signature, or what is encrypted. */

@@ -255,7 +255,9 @@ export class Enricher {
       choices,
     };
     if (usage !== undefined) chunk.usage = usage;
-    for (const name in rest) if (fitsField(name, rest[name])) chunk[name] = rest[name];
+    for (const name in rest) {
+      if (name !== "__proto__" && fitsField(name, rest[name])) chunk[name] = rest[name];
+    }
     return chunk;
   }
 
@@ -309,6 +311,7 @@ export class Enricher {
       if (value === undefined) continue;
       switch (name) {
         case "role":
+        case "__proto__":
           break;
         case "content":
           this.#content(value, mended, state);
@@ -361,8 +364,9 @@ export class Enricher {
 
   /** The reason to tell now; undefined where there is none, or it was told already, or it must wait. */
   #reason(value: unknown, state: ChoiceState): FinishReason | undefined {
-    if (value === null || value === undefined || value === "") return undefined;
-    const known = FINISH_REASONS[String(value).toLowerCase()] ?? "stop";
+    if (typeof value !== "string" || value === "") return undefined;
+    const word = value.toLowerCase();
+    const known = Object.hasOwn(FINISH_REASONS, word) ? FINISH_REASONS[word] : "stop";
     state.reason = known;
     // "tool_calls" without a call: they may still come; if not, the ending says "stop".
     if (known === "tool_calls" && !state.calls.any) return undefined;

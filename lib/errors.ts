@@ -198,9 +198,9 @@ export const ADVICE: readonly { status?: number; words: RegExp; advice: string }
   },
 ];
 
-/** Databricks' personal access tokens, JWTs, and whatever follows a `Bearer`. */
+/** Whatever follows a `Bearer`, Databricks' personal access tokens, and JWTs. */
 const SECRETS =
-  /\bdapi[0-9a-zA-Z-]{8,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,2}|(?<=\bBearer\s+)[^\s"',;<>]{4,}/gi;
+  /\b(Bearer\s{1,100})[^\s"',;<>]{4,}|\bdapi[0-9a-zA-Z-]{8,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,2}/gi;
 
 /**
  * Replaces whatever looks like a token by `***`, and every given secret too.
@@ -221,11 +221,26 @@ export function maskSecrets(text: string, secrets: readonly string[] = []): stri
   for (const secret of secrets) {
     if (secret.length >= 4) masked = masked.replaceAll(secret, "***");
   }
-  return masked.replace(SECRETS, "***");
+  return masked.replace(SECRETS, (_secret, bearer: string | undefined) => `${bearer ?? ""}***`);
 }
 
 /** The longest message of the gateway's that is passed on, in characters. */
 const MAX_MESSAGE = 4000;
+
+/** The longest type, code or param. */
+const MAX_WORD = 200;
+
+/** A message as it may be shown: bounded first, because patterns on a long text take long. */
+function shown(message: string, secrets: readonly string[] = []): string {
+  let words = message;
+  for (const secret of secrets) if (secret.length >= 4) words = words.replaceAll(secret, "***");
+  if (words.length > 4 * MAX_MESSAGE) {
+    const cut = words.slice(0, 4 * MAX_MESSAGE);
+    // A token that was cut in two would no longer look like one.
+    words = cut.slice(0, Math.max(cut.lastIndexOf(" "), cut.lastIndexOf("\n"), MAX_MESSAGE));
+  }
+  return maskSecrets(words).slice(0, MAX_MESSAGE);
+}
 
 /** The parts of an error, whatever its shape. */
 interface ErrorParts {
@@ -248,10 +263,13 @@ function codeOf(value: unknown): string | number | undefined {
   return text(value);
 }
 
-function partsOf(body: JsonObject): ErrorParts {
+/** How many errors may stand one in another. */
+const MAX_NESTED = 4;
+
+function partsOf(body: JsonObject, depth = 0): ErrorParts {
   const inner = body.error;
   if (isObject(inner)) {
-    const nested = isObject(inner.error) ? partsOf(inner) : {};
+    const nested = isObject(inner.error) && depth < MAX_NESTED ? partsOf(inner, depth + 1) : {};
     return {
       ...nested,
       message: text(inner.message) ?? nested.message ?? text(body.message),
@@ -283,16 +301,28 @@ function partsOf(body: JsonObject): ErrorParts {
  * ```
  */
 export function isErrorBody(value: JsonObject): boolean {
-  if (value.error !== undefined && value.error !== null && value.error !== false) {
-    return typeof value.error === "string" || isObject(value.error);
-  }
+  const { error, choices, delta } = value;
+  const isAnswer = choices !== undefined || delta !== undefined;
+  if (isObject(error)) return !isAnswer || Object.keys(error).length > 0;
+  if (typeof error === "string") return !isAnswer || error !== "";
   if (value.type === "error") return true;
-  if (value.choices !== undefined || value.delta !== undefined) return false;
-  return value.error_code !== undefined && value.error_code !== null;
+  if (isAnswer) return false;
+  if (value.error_code !== undefined && value.error_code !== null) return true;
+  // `{"message": …}`, `{"detail": …}`: what proxies say. A chunk or a response has an `object`.
+  return value.object === undefined &&
+    [value.message, value.detail, value.error_message].some((words) =>
+      text(words) !== undefined || (Array.isArray(words) && words.length > 0)
+    );
 }
 
+/** How HTML begins, a page or a piece of one; other text may begin with an angle bracket, too. */
+const PAGE =
+  /^<(?:!doctype|!--|\?xml|(?:html|head|body|title|meta|center|h[1-6]|p|div|pre|script|style|table)\b)/i;
+
 function htmlTitle(html: string): string | undefined {
-  const title = /<title[^>]*>([^<]{1,200})<\/title>/i.exec(html)?.[1].replace(/\s+/g, " ").trim();
+  const head = html.slice(0, MAX_MESSAGE);
+  const title = /<title[^<>]{0,200}>([^<]{1,200})<\/title>/i.exec(head)?.[1].replace(/\s+/g, " ")
+    .trim();
   return title ? title.slice(0, 100) : undefined;
 }
 
@@ -331,7 +361,8 @@ export function gatewayError(
   const parts = readParts(status, body, source.headers);
   const numeric = Number(parts.code);
   const ownStatus = status >= 400 ? status : numeric >= 400 && numeric <= 599 ? numeric : 502;
-  const words = maskSecrets(parts.message ?? "", source.secrets).slice(0, MAX_MESSAGE);
+  const words = shown(parts.message ?? "", source.secrets);
+  const brief = (word?: string) => word && shown(word, source.secrets).slice(0, MAX_WORD);
   const haystack = `${parts.code ?? ""} ${words}`;
   const row = source.advice === false
     ? undefined
@@ -346,10 +377,10 @@ export function gatewayError(
   }
   return new BridgeError("gateway", row ? `${words} [fd-bridge: ${row.advice}]` : words, {
     status: ownStatus,
-    type: parts.type ?? TYPES[ownStatus] ??
+    type: brief(parts.type) ?? TYPES[ownStatus] ??
       (ownStatus >= 500 ? "server_error" : "invalid_request_error"),
-    param: parts.param ?? null,
-    code: parts.code ?? null,
+    param: brief(parts.param) ?? null,
+    code: typeof parts.code === "number" ? parts.code : brief(parts.code) ?? null,
     headers,
   });
 }
@@ -358,14 +389,21 @@ function readParts(status: number, body: string | JsonObject, headers?: Headers)
   const statusText = `${status} ${STATUS_TEXT[status as keyof typeof STATUS_TEXT] ?? ""}`.trim();
   if (typeof body !== "string") {
     const parts = partsOf(body);
-    return parts.message
-      ? parts
-      : { ...parts, message: `The gateway answered ${statusText}: ${JSON.stringify(body)}` };
+    const { message } = parts;
+    if (message === undefined) {
+      return { ...parts, message: `The gateway answered ${statusText}: ${jsonOf(body)}` };
+    }
+    // One error inside another's text, or a page: as if it had come by itself.
+    if (message.startsWith("{") || PAGE.test(message)) {
+      const inner = readParts(status, message);
+      return { ...inner, code: inner.code ?? parts.code, type: inner.type ?? parts.type };
+    }
+    return parts;
   }
   const trimmed = body.trim();
   if (trimmed === "") return { message: `The gateway answered ${statusText} without a body.` };
   if (
-    headers?.get("content-type")?.includes("html") || /^<(!doctype|html|head|body)/i.test(trimmed)
+    headers?.get("content-type")?.includes("html") || PAGE.test(trimmed)
   ) {
     const title = htmlTitle(trimmed);
     return {
@@ -377,9 +415,24 @@ function readParts(status: number, body: string | JsonObject, headers?: Headers)
   try {
     const parsed: unknown = JSON.parse(trimmed);
     if (isObject(parsed)) return readParts(status, parsed, headers);
+    if (Array.isArray(parsed) && isObject(parsed[0])) return readParts(status, parsed[0], headers);
     if (typeof parsed === "string") return { message: parsed };
   } catch {
+    if (trimmed.startsWith("{")) {
+      return {
+        message: `The gateway answered ${statusText} with JSON that breaks off: ${trimmed}`,
+      };
+    }
     // Plain text is one of the gateway's own shapes: "Invalid Token".
   }
   return { message: trimmed };
+}
+
+/** JSON for a message; what nests too deep to be written has no words. */
+function jsonOf(body: JsonObject): string {
+  try {
+    return JSON.stringify(body);
+  } catch {
+    return "JSON that nests too deep to be shown";
+  }
 }

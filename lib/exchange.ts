@@ -6,6 +6,7 @@
  */
 
 import type { Bridge } from "./bridge.ts";
+import { type BridgeError, maskSecrets } from "./errors.ts";
 import { isObject, type JsonObject } from "./json.ts";
 
 /** What is known about a request when it is over. */
@@ -14,8 +15,8 @@ export interface Outcome {
   readonly status: number;
   /** How the answer ended: a finish reason, `client left`, or an error's code. */
   readonly ending?: string;
-  /** What went wrong, in the words that the client got; tokens are masked. */
-  readonly error?: string;
+  /** What went wrong. */
+  readonly error?: BridgeError;
   /** Token counts, in either dialect's words. */
   readonly usage?: JsonObject;
 }
@@ -48,6 +49,8 @@ export class Exchange {
   model: string | undefined;
   /** The surface that answered. */
   surface: string | undefined;
+  /** What must not be logged, whoever says it. */
+  secrets: readonly string[] = [];
   /** Fields that were taken out. */
   dropped: readonly string[] = [];
 
@@ -83,21 +86,21 @@ export class Exchange {
       metrics.observe("fd_bridge_duration_seconds", duration);
     }
     if (outcome.error !== undefined) {
-      metrics.count("fd_bridge_errors_total", { kind: outcome.ending ?? "error" });
+      metrics.count("fd_bridge_errors_total", { kind: outcome.error.kind });
     }
     if (input !== undefined) metrics.count("fd_bridge_tokens_total", { direction: "in" }, input);
     if (output !== undefined) metrics.count("fd_bridge_tokens_total", { direction: "out" }, output);
     const level = outcome.error === undefined ? "info" : outcome.status >= 500 ? "error" : "warn";
     if (!log.shows(level)) return;
     log[level](`${this.#method} ${this.#path} ${outcome.status}`, {
-      model: this.model?.slice(0, 100),
+      model: this.model && maskSecrets(this.model, this.secrets).slice(0, 100),
       surface: this.surface,
       first_byte_ms: Math.round(this.#first!),
       duration_ms: Math.round(duration),
       tokens_in: input,
       tokens_out: output,
-      ending: outcome.ending,
-      error: outcome.error?.slice(0, 500),
+      ending: outcome.ending && maskSecrets(outcome.ending.slice(0, 100), this.secrets),
+      error: outcome.error && maskSecrets(outcome.error.message, this.secrets).slice(0, 500),
       dropped: this.dropped.length > 0 && log.shows("debug") ? this.dropped.join(",") : undefined,
     });
   }

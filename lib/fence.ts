@@ -6,7 +6,7 @@
  */
 
 /** An opening fence, or what may still become one. */
-const OPENING = /^\s*(`{1,3}|```[\w+-]*[ \t]*)?$/;
+const OPENING = /^\s*(`{1,3}|```[\w+-]*[ \t]*\r?)?$/;
 const OPENED = /^\s*```[\w+-]*[ \t]*\r?\n/;
 /** What may be the beginning of the closing fence: kept back until more comes. */
 const CLOSING = /\r?\n[ \t]*`{0,3}[ \t]*$|\r$/;

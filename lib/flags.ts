@@ -58,9 +58,28 @@ export interface Command {
 /** Every command of the program. */
 export const COMMANDS: readonly Command[] = [
   { name: "serve", usage: "", help: "Run the bridge (the default)" },
+  {
+    name: "models",
+    usage: "[update FILE | sync]",
+    help: "Show the models, or bring the list up to date",
+    words: ["update", "sync"],
+  },
+  {
+    name: "doctor",
+    usage: "[MODEL ...]",
+    help: "Find out what is wrong, from the settings to the models",
+  },
+  { name: "config", usage: "[--json]", help: "Show the files and settings in force" },
+  {
+    name: "completions",
+    usage: "SHELL",
+    help: "Print a shell's completion script",
+    words: ["bash", "zsh", "fish", "powershell"],
+  },
 ];
 
-const SERVE = ["serve"];
+/** The settings of the server; `config` takes them to show what would be in force with them. */
+const SERVE = ["serve", "config"];
 
 /** Every flag of the program, in the order of `--help`. */
 export const FLAGS: readonly Flag[] = [
@@ -107,7 +126,7 @@ export const FLAGS: readonly Flag[] = [
     env: "FD_BRIDGE_DEMO",
     kind: "boolean",
     help: "Use a simulated gateway inside the program: no account needed",
-    commands: SERVE,
+    commands: [...SERVE, "models", "doctor"],
   },
   {
     name: "log-level",
@@ -238,6 +257,45 @@ export const FLAGS: readonly Flag[] = [
     kind: "file",
     value: "FILE",
     help: "Certificates (PEM) to trust in addition",
+  },
+  {
+    name: "json",
+    kind: "boolean",
+    help: "Print JSON, for programs",
+    commands: ["config", "models", "doctor"],
+  },
+  {
+    name: "yes",
+    short: "y",
+    kind: "boolean",
+    help: "Ask nothing: write the changes, send the requests",
+    commands: ["models", "doctor"],
+  },
+  {
+    name: "dry-run",
+    kind: "boolean",
+    help: "Show what would change, write nothing",
+    commands: ["models"],
+  },
+  {
+    name: "prune",
+    kind: "boolean",
+    help: "Remove the models that are gone, instead of marking them",
+    commands: ["models"],
+  },
+  {
+    name: "quick",
+    kind: "boolean",
+    help: "Ask only the first model of each family",
+    commands: ["doctor"],
+  },
+  {
+    name: "timeout",
+    kind: "seconds",
+    value: "TIME",
+    default: "60s",
+    help: "How long a model may take for its whole answer",
+    commands: ["doctor"],
   },
   { name: "version", short: "V", kind: "boolean", help: "Print the version and leave" },
   { name: "help", short: "h", kind: "boolean", help: "Print this help and leave" },

@@ -5,7 +5,11 @@
  * @module
  */
 
-import { BridgeError, gatewayError, maskSecrets } from "./errors.ts";
+import { decoded, readRefusal } from "./body.ts";
+import { BridgeError } from "./errors.ts";
+import { opens } from "./network.ts";
+import { type Refusal, retryDelay, retryReason } from "./retries.ts";
+import { networkFault } from "./unreachable.ts";
 
 /** What is sent. */
 export interface GatewayRequest {
@@ -17,6 +21,16 @@ export interface GatewayRequest {
   readonly body: string;
   /** Ends the request when the client leaves. */
   readonly signal: AbortSignal;
+  /** What is left of the retries, where several requests share them. @default a full one */
+  readonly budget?: RetryBudget;
+}
+
+/** How often, and until when, something may be asked again. */
+export interface RetryBudget {
+  /** Retries that are left. */
+  retries: number;
+  /** When the time for them is over, in milliseconds since 1970. */
+  readonly until: number;
 }
 
 /** What came back: an answer whose body is still to be read, or a refusal that was read. */
@@ -28,15 +42,7 @@ export type GatewayAnswer =
     /** Ends the gateway's request; safe to call at any time. */
     readonly abort: (reason: unknown) => void;
   }
-  | {
-    readonly ok: false;
-    /** The refusal's status. */
-    readonly status: number;
-    /** Its headers. */
-    readonly headers: Headers;
-    /** Its body, cut at 1 MiB. */
-    readonly text: string;
-  };
+  | { readonly ok: false } & Refusal;
 
 /** How a {@linkcode Gateway} behaves. Times in milliseconds. */
 export interface GatewayOptions {
@@ -52,31 +58,21 @@ export interface GatewayOptions {
   readonly retryTime: number;
   /** Told of every retry. */
   readonly onRetry?: (reason: string, delay: number) => void;
-  /** Certificates or a proxy of the user's. */
+  /** Certificates of the user's. */
   readonly client?: Deno.HttpClient;
   /** Whether a proxy stands in between; then the gateway's own port can't be tried. @default {false} */
   readonly proxied?: boolean;
-  /** How requests are sent. @default {fetch} */
+  /** Sends a request. @default {fetch} */
   readonly fetch?: typeof fetch;
+  /** Whether a connection to the gateway can be opened; ends with the signal. @default a TCP connection to the base's port */
+  readonly probe?: (signal: AbortSignal) => Promise<boolean>;
   /** A number from 0 to 1, for jitter. @default {Math.random} */
   readonly random?: () => number;
+  /** Milliseconds since 1970. @default {Date.now} */
+  readonly now?: () => number;
+  /** Waits, or rejects with the signal's reason. @default by a timer */
+  readonly sleep?: (time: number, signal: AbortSignal) => Promise<void>;
 }
-
-/** Statuses after which asking again may help (`gateway.md`): a rate limit, and faults of the gateway. */
-const RETRIED = new Set([429, 502, 503, 504]);
-
-/** Refusals by policy, whatever their status: asking again changes nothing, or costs. */
-const PERMANENT =
-  /rate limit of 0|budget|quota|policy|not enabled|spend|credit|billing|permission|per[ _-]?day/i;
-
-/** The longest refusal that is read, in bytes. */
-const MAX_REFUSAL = 1024 * 1024;
-
-/** How long the body of a refusal may take. */
-const REFUSAL_TIME = 10_000;
-
-/** The first backoff; it doubles with each retry, and half of it is jitter. */
-const BACKOFF = 500;
 
 /**
  * The gateway behind its base URL.
@@ -100,19 +96,21 @@ const BACKOFF = 500;
  */
 export class Gateway {
   readonly #options: GatewayOptions;
-  readonly #fetch: typeof fetch;
-  readonly #random: () => number;
 
-  /** Makes the door to the gateway at an address, with timeouts and retries. */
+  /** Makes a gateway of its address, timeouts and retries. */
   constructor(options: GatewayOptions) {
     this.#options = options;
-    this.#fetch = options.fetch ?? fetch;
-    this.#random = options.random ?? Math.random;
   }
 
   /** The base URL, for messages. */
   get base(): string {
     return this.#options.base;
+  }
+
+  /** The retries that one request of a client's has, however often it is sent. */
+  budget(): RetryBudget {
+    const { retries, retryTime, now = Date.now } = this.#options;
+    return { retries, until: now() + retryTime };
   }
 
   /**
@@ -121,46 +119,45 @@ export class Gateway {
    * @throws {BridgeError} kind `unreachable` or `timeout`; the signal's reason when the client left.
    */
   async post(request: GatewayRequest): Promise<GatewayAnswer> {
-    const { retries, retryTime, onRetry } = this.#options;
-    const until = performance.now() + retryTime;
+    const { onRetry, random = Math.random, now = Date.now, sleep = wait } = this.#options;
+    const budget = request.budget ?? this.budget();
     for (let attempt = 0;; attempt++) {
-      const outcome = await this.#once(request).catch((error: unknown) => error);
+      const outcome = await this.#once(request).catch((error: unknown) => {
+        if (error instanceof BridgeError) return error;
+        throw error;
+      });
       request.signal.throwIfAborted();
-      const reason = retryReason(outcome);
-      if (reason === undefined || attempt >= retries) return unwrap(outcome);
-      const delay = this.#delay(attempt, outcome);
-      if (performance.now() + delay > until) return unwrap(outcome);
+      if (!(outcome instanceof BridgeError) && outcome.ok) return outcome;
+      const reason = budget.retries > 0 ? retryReason(outcome) : undefined;
+      const delay = reason ? retryDelay(attempt, outcome, random(), now()) : Infinity;
+      if (reason === undefined || now() + delay > budget.until) {
+        if (outcome instanceof BridgeError) throw outcome;
+        return outcome;
+      }
+      budget.retries--;
       onRetry?.(reason, delay);
-      await wait(delay, request.signal);
+      await sleep(delay, request.signal);
     }
   }
 
-  /** Exponential backoff with jitter, or what `Retry-After` asks for. */
-  #delay(attempt: number, outcome: unknown): number {
-    const backoff = BACKOFF * 2 ** attempt * (0.5 + this.#random() / 2);
-    if (!isAnswer(outcome) || outcome.ok) return backoff;
-    const after = gatewayError(outcome.status, outcome.text, { headers: outcome.headers })
-      .headers["retry-after"];
-    if (after === undefined) return backoff;
-    const seconds = Number(after);
-    const asked = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(after) - Date.now();
-    return Number.isFinite(asked) ? Math.max(backoff, asked) : backoff;
-  }
-
   async #once(request: GatewayRequest): Promise<GatewayAnswer> {
-    const { base, client, connectTimeout, firstByteTimeout } = this.#options;
+    const { base, client, connectTimeout, firstByteTimeout, fetch: send = fetch } = this.#options;
+    request.signal.throwIfAborted();
     const controller = new AbortController();
-    const leave = () => controller.abort(request.signal.reason);
-    if (request.signal.aborted) leave();
+    let sent: Response | undefined;
+    const abort = (reason: unknown) => {
+      controller.abort(reason);
+      // Until here: Deno ends a request through its response, and can't once that was collected.
+      sent = undefined;
+    };
+    const leave = () => abort(request.signal.reason);
     request.signal.addEventListener("abort", leave, { once: true });
-    const first = setTimeout(
-      () => controller.abort(this.#silent(firstByteTimeout)),
-      firstByteTimeout,
-    );
-    const connect = setTimeout(() => this.#probe(controller), connectTimeout);
-    let response: Response;
+    // Ends the timers, and a probe that is still under way: it must not end an answer that has begun.
+    const waiting = new AbortController();
+    const first = after(firstByteTimeout, () => controller.abort(silent(firstByteTimeout)));
+    const connect = after(connectTimeout, () => this.#probe(controller, waiting.signal));
     try {
-      response = await this.#fetch(base + request.path, {
+      sent = await send(base + request.path, {
         method: "POST",
         headers: request.headers,
         body: request.body,
@@ -176,11 +173,11 @@ export class Gateway {
     } finally {
       clearTimeout(first);
       clearTimeout(connect);
+      waiting.abort();
     }
-    if (response.ok) {
-      return { ok: true, response, abort: (reason) => controller.abort(reason) };
-    }
-    const text = await readBounded(response, controller);
+    const response = decoded(sent);
+    if (response.ok) return { ok: true, response, abort };
+    const text = await readRefusal(response, controller);
     request.signal.removeEventListener("abort", leave);
     if (response.status >= 300 && response.status < 400) throw this.#redirected(response);
     return { ok: false, status: response.status, headers: response.headers, text };
@@ -190,48 +187,36 @@ export class Gateway {
    * `fetch` doesn't tell connecting from waiting. When nothing has come for as long as a connection may
    * take, a connection of our own tells: if the port can't be reached either, there is nothing to wait for.
    */
-  async #probe(controller: AbortController): Promise<void> {
-    const { base, connectTimeout, proxied } = this.#options;
-    if (proxied) return;
-    const { hostname, port, protocol } = new URL(base);
-    const opened = Deno.connect({
-      hostname: hostname.replace(/^\[|\]$/g, ""),
-      port: Number(port) || (protocol === "https:" ? 443 : 80),
-    }).then((connection) => (connection.close(), true), () => false);
-    let timer: ReturnType<typeof setTimeout> | undefined;
+  async #probe(controller: AbortController, waiting: AbortSignal): Promise<void> {
+    const { base, connectTimeout, proxied, probe } = this.#options;
+    if (proxied && probe === undefined) return;
+    const signal = AbortSignal.any([waiting, AbortSignal.timeout(connectTimeout)]);
     const late = new Promise<boolean>((resolve) =>
-      timer = setTimeout(() => resolve(false), connectTimeout)
+      signal.addEventListener("abort", () => resolve(false), { once: true })
     );
-    const reachable = await Promise.race([opened, late]);
-    clearTimeout(timer);
-    if (!reachable) {
-      controller.abort(
-        new BridgeError(
-          "timeout",
-          `The gateway at ${base} can't be reached: no connection within ${
-            connectTimeout / 1000
-          } s. Check the address, the network and the VPN.`,
-          { code: "connect_timeout" },
-        ),
-      );
-    }
-  }
-
-  #silent(time: number): BridgeError {
-    return new BridgeError(
-      "timeout",
-      `The gateway did not begin to answer within ${
-        time / 1000
-      } s. Ask again, or allow more with --first-byte-timeout.`,
-      { code: "first_byte_timeout" },
+    const reachable = await Promise.race([
+      (probe?.(signal) ?? opens(base, signal)).catch(() => false),
+      late,
+    ]);
+    if (reachable || waiting.aborted) return;
+    controller.abort(
+      new BridgeError(
+        "timeout",
+        `The gateway at ${base} can't be reached: no connection within ${
+          connectTimeout / 1000
+        } s. Check the address, the network and the VPN.`,
+        { code: "connect_timeout" },
+      ),
     );
   }
 
   #unreachable(cause: unknown): BridgeError {
+    const { means, passing } = networkFault(cause);
+    const way = this.#options.proxied ? " through the proxy" : "";
     return new BridgeError(
       "unreachable",
-      `The gateway at ${this.base} can't be reached: ${causeOf(cause)}`,
-      { cause },
+      `The gateway at ${this.base} can't be reached${way}: ${means}`,
+      { code: passing ? "unreachable" : "certificate", cause },
     );
   }
 
@@ -248,81 +233,25 @@ export class Gateway {
   }
 }
 
-/** Words of the network's → what they mean to a person. */
-const CAUSES: readonly { words: RegExp; means: string }[] = [
-  {
-    words:
-      /dns error|failed to lookup|name or service not known|nodename nor servname|no such host/i,
-    means:
-      "its name is unknown. Check the spelling in DATABRICKS_AI_GATEWAY_URL, the network and the VPN.",
-  },
-  {
-    words: /connection refused/i,
-    means: "the connection was refused. Check the address and the port.",
-  },
-  {
-    words: /certificate|UnknownIssuer|self.signed|tls|ssl/i,
-    means:
-      "its certificate is not trusted. On a company network name the company's certificate with --ca-file, or set DENO_TLS_CA_STORE=system,mozilla.",
-  },
-  {
-    words: /proxy|tunnel/i,
-    means: "the proxy did not let it through. Check HTTPS_PROXY and NO_PROXY.",
-  },
-  {
-    words:
-      /connection (was )?(reset|closed|aborted)|broken pipe|incomplete|eof|end of file|unexpected/i,
-    means: "it closed the connection before it answered.",
-  },
-];
-
-function causeOf(cause: unknown): string {
-  const words: string[] = [];
-  for (let error = cause; error instanceof Error && words.length < 4; error = error.cause) {
-    words.push(error.message);
-  }
-  const text = words.join(": ");
-  return CAUSES.find((row) => row.words.test(text))?.means ?? maskSecrets(text).slice(0, 300);
+/** A timer; 0 is none. */
+function after(time: number, action: () => void): ReturnType<typeof setTimeout> | undefined {
+  return time > 0 ? setTimeout(action, time) : undefined;
 }
 
-function isAnswer(outcome: unknown): outcome is GatewayAnswer {
-  return typeof outcome === "object" && outcome !== null && "ok" in outcome;
-}
-
-function unwrap(outcome: unknown): GatewayAnswer {
-  if (isAnswer(outcome)) return outcome;
-  throw outcome;
-}
-
-/** Why asking again may help, or undefined. A timeout has cost its time already; a redirect stays one. */
-function retryReason(outcome: unknown): string | undefined {
-  if (outcome instanceof BridgeError) {
-    return outcome.kind === "unreachable" ? "the connection failed" : undefined;
-  }
-  if (!isAnswer(outcome) || outcome.ok || !RETRIED.has(outcome.status)) return undefined;
-  return PERMANENT.test(outcome.text) ? undefined : `the gateway answered ${outcome.status}`;
-}
-
-async function readBounded(response: Response, controller: AbortController): Promise<string> {
-  const timer = setTimeout(() => controller.abort(), REFUSAL_TIME);
-  const decoder = new TextDecoder();
-  let text = "";
-  try {
-    for await (const piece of response.body ?? []) {
-      text += decoder.decode(piece, { stream: true });
-      if (text.length > MAX_REFUSAL) break;
-    }
-  } catch {
-    // A refusal that breaks off is a refusal all the same: the status says enough.
-  } finally {
-    clearTimeout(timer);
-  }
-  return text.slice(0, MAX_REFUSAL);
+function silent(time: number): BridgeError {
+  return new BridgeError(
+    "timeout",
+    `The gateway did not begin to answer within ${
+      time / 1000
+    } s. Ask again, or allow more with --first-byte-timeout.`,
+    { code: "first_byte_timeout" },
+  );
 }
 
 /** Waits, or rejects with the signal's reason. */
 function wait(time: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
     const leave = () => {
       clearTimeout(timer);
       reject(signal.reason);

@@ -106,7 +106,11 @@ function pairResults(messages: JsonObject[]): JsonObject[] {
   const results = new Map<unknown, JsonObject[]>();
   for (const message of messages) {
     if (message.role !== "tool") continue;
-    results.set(message.tool_call_id, [...results.get(message.tool_call_id) ?? [], message]);
+    // A client that was given no id sends null on one side, and perhaps nothing on the other.
+    const id = message.tool_call_id ?? null;
+    const known = results.get(id);
+    if (known) known.push(message);
+    else results.set(id, [message]);
   }
   const mended: JsonObject[] = [];
   messages.forEach((message, at) => {
@@ -114,7 +118,7 @@ function pairResults(messages: JsonObject[]): JsonObject[] {
     mended.push(message);
     for (const call of callsOf(message)) {
       // The same id may be used again in a later turn: first call, first result.
-      const result = results.get(call.id)?.shift();
+      const result = results.get(call.id ?? null)?.shift();
       if (result) mended.push(result);
       else if (at < messages.length - 1) {
         mended.push({ role: "tool", tool_call_id: call.id, content: NO_RESULT });

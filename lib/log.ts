@@ -93,7 +93,7 @@ export class Log {
     }
     const paint = (code: number, text: string) => color ? `\x1b[${code}m${text}\x1b[0m` : text;
     const words = shown.map(([name, value]) =>
-      `${paint(90, `${name}=`)}${printable(String(value))}`
+      `${paint(90, `${name}=`)}${quoted(printable(String(value)))}`
     );
     const clock = time.toTimeString().slice(0, 8);
     write(
@@ -106,9 +106,13 @@ export class Log {
   }
 }
 
-/** One line stays one line, whatever a client or the gateway called itself; values with spaces are quoted. */
+/** One line stays one line, whatever a client or the gateway called itself. */
 function printable(text: string): string {
   // deno-lint-ignore no-control-regex
-  const clean = text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, " ");
-  return clean;
+  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, " ");
+}
+
+/** A value with spaces is quoted: it must not look like further fields. */
+function quoted(text: string): string {
+  return /[\s"=]|^$/.test(text) ? JSON.stringify(text) : text;
 }

@@ -5,8 +5,14 @@
  * @module
  */
 
+import schema from "../models.schema.json" with { type: "json" };
+import { kindOf, type Schema, validate } from "./catalogue/validate.ts";
 import { BridgeError } from "./errors.ts";
 import { isObject, type JsonObject } from "./json.ts";
+import { jsonErrorAt } from "./json_error.ts";
+
+/** `models.schema.json`: what editors complete by is what the program checks by. */
+export const MODELS_SCHEMA: Schema = schema;
 
 /** The wire format of a surface: chat completions, or the Responses API. */
 export type DialectName = "chat" | "responses";
@@ -27,6 +33,8 @@ export interface ModelEntry extends JsonObject {
   readonly id: string;
   /** The alias of its surface; by its family's rule where this is missing. */
   readonly endpoint?: string;
+  /** Whether the gateway no longer has it: it is still routed, but not listed. */
+  readonly gone?: boolean;
 }
 
 /** A list of models, ready to use. */
@@ -60,94 +68,43 @@ function bad(source: string, where: string, what: string): never {
   throw new BridgeError("config", `${source}: ${where}: ${what}.`);
 }
 
-function kindOf(value: unknown): string {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "an array";
-  return typeof value === "object" ? "an object" : `${typeof value} ${JSON.stringify(value)}`;
-}
-
-/** V8 names the position of a syntax error; people count lines. */
+/** What is wrong and where; V8 tells the place only of some errors. */
 function syntaxError(text: string, cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause);
-  const position = /position (\d+)/.exec(message);
-  const reason = message.replace(/ in JSON.*$|,? ?"[^]*" is not valid JSON.*$| \(line.*$/s, "") ||
-    message;
-  if (!position) return `it is no JSON: ${reason}`;
-  const before = text.slice(0, Number(position[1])).split("\n");
-  return `line ${before.length}, column ${
-    before[before.length - 1].length + 1
-  }: it is no JSON: ${reason}`;
+  const reason = message.replace(
+    / in JSON.*$|,? ?(\.\.\.)?"[^]*" is not valid JSON.*$| \(line.*$/s,
+    "",
+  );
+  const at = jsonErrorAt(text);
+  return `${at ? `line ${at.line}, column ${at.column}: ` : ""}it is no JSON: ${reason || message}`;
 }
 
-function readEndpoints(value: unknown, source: string): Record<string, string> {
+/** The endpoints in force: the file's, laid over the default ones. null takes one away, for a workspace without it. */
+function readEndpoints(value: unknown): Record<string, string> {
   const endpoints: Record<string, string> = { ...DEFAULT_ENDPOINTS };
-  if (value === undefined) return endpoints;
-  if (!isObject(value)) {
-    bad(source, "endpoints", `expected an object of alias and path, got ${kindOf(value)}`);
-  }
-  for (const [alias, path] of Object.entries(value)) {
-    // null takes a default surface away, for a workspace that doesn't have it.
-    if (path === null) {
-      delete endpoints[alias];
-      continue;
-    }
-    if (typeof path !== "string" || !/^\/(?!\/)[\w\-./{}]+$/.test(path) || path.includes("..")) {
-      bad(
-        source,
-        `endpoints.${alias}`,
-        `expected a path such as /mlflow/v1/chat/completions, got ${kindOf(path)}`,
-      );
-    }
-    endpoints[alias] = path.replace(/\/+$/, "");
+  for (const [alias, path] of Object.entries(isObject(value) ? value : {})) {
+    if (typeof path === "string") endpoints[alias] = path.replace(/\/+$/, "");
+    else delete endpoints[alias];
   }
   return endpoints;
 }
 
-/** Entries' optional fields → what they must be. */
-const FIELDS: Record<string, { expected: string; fits: (value: unknown) => boolean }> = {
-  name: { expected: "a string", fits: (value) => typeof value === "string" },
-  owned_by: { expected: "a string", fits: (value) => typeof value === "string" },
-  created: { expected: "whole seconds since 1970", fits: (value) => Number.isInteger(value) },
-  context_length: { expected: "a whole number of tokens", fits: isPositive },
-  max_output_tokens: { expected: "a whole number of tokens", fits: isPositive },
-  supported_parameters: {
-    expected: "an array of strings",
-    fits: (value) => Array.isArray(value) && value.every((word) => typeof word === "string"),
-  },
-};
-
-function isPositive(value: unknown): boolean {
-  return Number.isInteger(value) && (value as number) > 0;
-}
-
-function readModel(
-  value: unknown,
-  where: string,
+/** What the schema can't say: an endpoint is one of those in force, and no name stands twice. */
+function checkEntries(
+  models: readonly ModelEntry[],
   endpoints: Record<string, string>,
   source: string,
-): ModelEntry {
-  const entry = typeof value === "string" ? { id: value } : value;
-  if (!isObject(entry)) {
-    bad(source, where, `expected a model's name or an object with "id", got ${kindOf(value)}`);
-  }
-  if (typeof entry.id !== "string" || entry.id.trim() === "") {
-    bad(source, `${where}.id`, `expected a model's name, got ${kindOf(entry.id)}`);
-  }
-  const { endpoint } = entry;
-  if (endpoint !== undefined && (typeof endpoint !== "string" || !(endpoint in endpoints))) {
-    const known = Object.keys(endpoints).join(", ");
-    bad(
-      source,
-      `${where}.endpoint`,
-      `expected one of the endpoints ${known}, got ${kindOf(endpoint)}`,
-    );
-  }
-  for (const [field, rule] of Object.entries(FIELDS)) {
-    if (entry[field] !== undefined && !rule.fits(entry[field])) {
-      bad(source, `${where}.${field}`, `expected ${rule.expected}, got ${kindOf(entry[field])}`);
+): void {
+  const seen = new Set<string>();
+  for (const [index, { id, endpoint }] of models.entries()) {
+    if (endpoint !== undefined && !Object.hasOwn(endpoints, endpoint)) {
+      const known = Object.keys(endpoints).join(", ");
+      const where = `models[${index}].endpoint`;
+      bad(source, where, `expected one of the endpoints ${known}, got ${kindOf(endpoint)}`);
     }
+    if (seen.has(id)) bad(source, `models[${index}].id`, `"${id}" is there twice`);
+    seen.add(id);
   }
-  return entry as ModelEntry;
 }
 
 /**
@@ -173,21 +130,15 @@ export function parseModels(text: string, source: string): Catalogue {
   } catch (cause) {
     throw new BridgeError("config", `${source}: ${syntaxError(clean, cause)}.`, { cause });
   }
-  if (!isObject(value)) {
-    bad(source, "the file", `expected an object with "models", got ${kindOf(value)}`);
+  const mismatch = validate(value, MODELS_SCHEMA);
+  if (mismatch) {
+    const { path, expected, got } = mismatch;
+    bad(source, path || "the file", `${expected}, got ${got}`);
   }
-  const endpoints = readEndpoints(value.endpoints, source);
-  if (!Array.isArray(value.models)) {
-    bad(source, "models", `expected an array, got ${kindOf(value.models)}`);
-  }
-  const models = value.models.map((model, index) =>
-    readModel(model, `models[${index}]`, endpoints, source)
-  );
-  const seen = new Set<string>();
-  models.forEach((model, index) => {
-    if (seen.has(model.id)) bad(source, `models[${index}].id`, `"${model.id}" is there twice`);
-    seen.add(model.id);
-  });
+  const file = value as { endpoints?: unknown; models: (string | ModelEntry)[] };
+  const endpoints = readEndpoints(file.endpoints);
+  const models = file.models.map((entry) => typeof entry === "string" ? { id: entry } : entry);
+  checkEntries(models, endpoints, source);
   return { endpoints, models, source };
 }
 
@@ -217,8 +168,8 @@ export function surfaceRoute(catalogue: Catalogue, surface: string): Route | und
 /**
  * Where a model's requests go: its own endpoint, else its family's. A model that is not listed is routed
  * by its family too, not refused. A body with `messages` for a model on `openai` goes to `cursor` where
- * there is one, and a body with `input` for a model on `cursor` goes to `openai`, because those surfaces
- * are made for them.
+ * there is one, and a body with `input` for a model on `cursor`, or on any other surface that speaks chat,
+ * goes to `openai`, because those surfaces are made for them.
  *
  * @param catalogue The list in force.
  * @param model The name that the client asked for.
@@ -240,7 +191,7 @@ export function routeOf(catalogue: Catalogue, model: string, body: DialectName):
   const surface = entry?.endpoint ?? family;
   const preferred = body === "chat" && surface === "openai"
     ? "cursor"
-    : body === "responses" && surface === "cursor"
+    : body === "responses" && surfaceRoute(catalogue, surface)?.dialect !== "responses"
     ? "openai"
     : surface;
   const route = surfaceRoute(catalogue, preferred) ?? surfaceRoute(catalogue, surface);
@@ -255,7 +206,7 @@ export function routeOf(catalogue: Catalogue, model: string, body: DialectName):
 
 /** One entry as OpenAI's list of models shows it, with the fields that ForgeCode reads (`forgecode.md`). */
 function toListed(entry: ModelEntry, metadata: JsonObject): JsonObject {
-  const { id, endpoint: _endpoint, object: _object, ...rest } = entry;
+  const { id, endpoint: _endpoint, object: _object, gone: _gone, ...rest } = entry;
   return {
     id,
     object: "model",
@@ -267,7 +218,7 @@ function toListed(entry: ModelEntry, metadata: JsonObject): JsonObject {
 }
 
 /**
- * The answer to `GET /models`, in the file's order.
+ * The answer to `GET /models`, in the file's order, without what is gone.
  *
  * @param catalogue The list in force.
  * @param metadata What is known of a model beyond the file; the file's own fields win.
@@ -286,6 +237,7 @@ export function listModels(
 ): { object: "list"; data: JsonObject[] } {
   return {
     object: "list",
-    data: catalogue.models.map((entry) => toListed(entry, metadata(entry.id))),
+    data: catalogue.models.filter((entry) => entry.gone !== true)
+      .map((entry) => toListed(entry, metadata(entry.id))),
   };
 }

@@ -6,10 +6,19 @@
  */
 
 import { answerEvents } from "./completion.ts";
-import { gatewayError } from "./errors.ts";
+import { BridgeError, gatewayError } from "./errors.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import type { DecodeBodyOptions } from "./dialects/responses.ts";
 import { type EventReader, eventReader, type SseEvent } from "./sse.ts";
+
+/** The longest answer that is read as a whole, in bytes. */
+const MAX_ANSWER = 64 * 1024 * 1024;
+
+/** What reading an answer needs to know. */
+export interface ReadOptions extends DecodeBodyOptions {
+  /** Secrets that no error may show. */
+  readonly secrets?: readonly string[];
+}
 
 /**
  * The events of an answer: read as they arrive, or all at once where it is JSON.
@@ -26,10 +35,38 @@ import { type EventReader, eventReader, type SseEvent } from "./sse.ts";
  * if (events?.map((event) => event.type).join() !== "json,done") throw new Error("as a stream");
  * ```
  */
-export function readEvents(response: Response, options: DecodeBodyOptions = {}): EventReader {
+export function readEvents(response: Response, options: ReadOptions = {}): EventReader {
   if (response.body === null) return readerOf(Promise.resolve([]));
+  if (isPage(response)) {
+    return readerOf(readAnswer(response).then((text) => fail(response, text, options)));
+  }
   if (!isJson(response)) return eventReader(response.body);
-  return readerOf(readJson(response).then((body) => answerEvents(body, options)));
+  return readerOf(
+    readAnswer(response).then((text) =>
+      EVENTS.test(text)
+        ? eventsIn(text)
+        : answerEvents(toObject(text, response, options.secrets), options)
+    ),
+  );
+}
+
+/** How a stream begins that says of itself that it is JSON. */
+const EVENTS = /^\s*(?:data|event|id|retry)?:/;
+
+async function eventsIn(text: string): Promise<SseEvent[]> {
+  const reader = eventReader(new Blob([text]).stream());
+  const events: SseEvent[] = [];
+  for (let batch = await reader.read(); batch; batch = await reader.read()) events.push(...batch);
+  return events;
+}
+
+/** Whether an answer is a web page: a login, or a proxy's, with whatever status. */
+function isPage(response: Response): boolean {
+  return /^text\/html\b/i.test(response.headers.get("content-type") ?? "");
+}
+
+function fail(response: Response, text: string, { secrets }: ReadOptions): never {
+  throw gatewayError(response.status, text, { headers: response.headers, secrets });
 }
 
 /**
@@ -82,7 +119,9 @@ export function isJson(response: Response): boolean {
 /**
  * The JSON object of an answer.
  *
- * @throws {BridgeError} kind `gateway`, when it is something else, in the words of whatever it is.
+ * @param response The gateway's, status 2xx, body unread.
+ * @param secrets Secrets that no error may show.
+ * @throws {BridgeError} kind `gateway`, when it is something else, in the words of whatever it is; `interrupted`, when it breaks off; `overflow`, when it is endless.
  *
  * @example
  * ```ts
@@ -91,13 +130,49 @@ export function isJson(response: Response): boolean {
  * if ((await readJson(Response.json({ a: 1 }))).a !== 1) throw new Error("read");
  * ```
  */
-export async function readJson(response: Response): Promise<JsonObject> {
-  const text = await response.text();
+export async function readJson(
+  response: Response,
+  secrets: readonly string[] = [],
+): Promise<JsonObject> {
+  return toObject(await readAnswer(response), response, secrets);
+}
+
+function toObject(text: string, response: Response, secrets: readonly string[] = []): JsonObject {
   try {
     const body: unknown = JSON.parse(text);
     if (isObject(body)) return body;
   } catch {
-    // Told below.
+    // Told below; but half of an answer is not repeated in an error, and so not in the log.
+    if (text.trimStart().startsWith("{")) throw brokenOff();
   }
-  throw gatewayError(response.status, text, { headers: response.headers });
+  return fail(response, text, { secrets });
+}
+
+async function readAnswer(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let length = 0;
+  try {
+    for await (const piece of response.body ?? []) {
+      length += piece.length;
+      if (length > MAX_ANSWER) {
+        throw new BridgeError(
+          "overflow",
+          `The gateway's answer is longer than ${MAX_ANSWER / 2 ** 20} MB; no answer is that long.`,
+        );
+      }
+      text += decoder.decode(piece, { stream: true });
+    }
+  } catch (cause) {
+    throw cause instanceof BridgeError ? cause : brokenOff(cause);
+  }
+  return text + decoder.decode();
+}
+
+function brokenOff(cause?: unknown): BridgeError {
+  return new BridgeError(
+    "interrupted",
+    "The gateway's answer breaks off before it is complete. Ask again if you need it.",
+    { code: "answer_interrupted", cause },
+  );
 }

@@ -47,7 +47,7 @@ const LINGER = 2_000;
 const DRAIN = 1_000;
 
 /** How many pieces may wait for a client that reads slowly; then reading from the gateway waits too. */
-const QUEUE = 16;
+const QUEUE = 16 * 1024;
 
 const encoder = new TextEncoder();
 
@@ -167,10 +167,22 @@ export function relay(
       close(true);
       options.abort(new DOMException("The client left.", "AbortError"));
     },
-  }, { highWaterMark: QUEUE });
+  }, new ByteLengthQueuingStrategy({ highWaterMark: QUEUE }));
 }
 
-function silence(time: number): BridgeError {
+/**
+ * What a gateway's silence in the middle of an answer is told as.
+ *
+ * @param time How long it was silent, in milliseconds.
+ *
+ * @example
+ * ```ts
+ * import { silence } from "./relay.ts";
+ *
+ * if (silence(300_000).status !== 504) throw new Error("a timeout");
+ * ```
+ */
+export function silence(time: number): BridgeError {
   return new BridgeError(
     "timeout",
     `The gateway was silent for ${

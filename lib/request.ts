@@ -132,6 +132,19 @@ const MESSAGE_FIELDS: Readonly<Record<string, FieldRule>> = {
 /** OpenAI's roles of a chat message. */
 const ROLES = ["system", "developer", "user", "assistant", "tool", "function"];
 
+/** How deep a body may nest. Reading and writing JSON takes stack for every level. */
+const MAX_DEPTH = 256;
+
+function isTooDeep(value: unknown, depth = 0): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (depth > MAX_DEPTH) return true;
+  if (Array.isArray(value)) return value.some((element) => isTooDeep(element, depth + 1));
+  for (const name in value) {
+    if (isTooDeep((value as JsonObject)[name], depth + 1)) return true;
+  }
+  return false;
+}
+
 function kindOf(value: unknown): string {
   if (value === undefined) return "nothing";
   if (value === null) return "null";
@@ -210,6 +223,13 @@ export function readAsk(text: string): Ask {
         ? "The request has no body: expected a JSON object with model and messages."
         : "The request's body is not JSON: expected an object with model and messages.",
       { code: "invalid_json", cause },
+    );
+  }
+  if (isTooDeep(body)) {
+    throw new BridgeError(
+      "request",
+      `The request's body nests more than ${MAX_DEPTH} levels deep: no chat request needs that.`,
+      { code: "too_deep" },
     );
   }
   if (!isObject(body)) {

@@ -151,7 +151,7 @@ function fail(error: unknown, request: Request, bridge: Bridge, exchange: Exchan
     bridge.log.error("internal error", { error: maskSecrets(String(error)) });
     if (error instanceof Error && bridge.log.shows("debug")) bridge.log.debug(error.stack ?? "");
   }
-  exchange.end({ status: known.status, ending: known.kind, error: known.message });
+  exchange.end({ status: known.status, ending: known.kind, error: known });
   return known.toResponse();
 }
 
@@ -209,7 +209,8 @@ function model(_request: Request, bridge: Bridge, _exchange: Exchange, rest: str
 }
 
 function health(_request: Request, bridge: Bridge): Response {
-  return Response.json({ status: "ok", models: bridge.catalogue().models.length });
+  const { userAgent: program, catalogue } = bridge;
+  return Response.json({ status: "ok", program, models: catalogue().models.length });
 }
 
 function metrics(_request: Request, bridge: Bridge): Response {

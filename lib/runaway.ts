@@ -8,6 +8,7 @@
 
 import { createHash } from "node:crypto";
 import { BridgeError } from "./errors.ts";
+import type { JsonObject } from "./json.ts";
 
 /** How many times the same request may end the same way within {@linkcode WINDOW}. */
 export const MOST = 8;
@@ -30,11 +31,11 @@ type Endings = { ending: string; at: number }[];
  * import { RunawayGuard } from "./runaway.ts";
  *
  * const guard = new RunawayGuard();
- * const key = guard.key("the request's text");
- * for (let i = 0; i < 8; i++) guard.ended(key, "length");
+ * const request = { model: "m", messages: [{ role: "user", content: "Write a novel" }] };
+ * for (let i = 0; i < 8; i++) guard.ended(request, "length");
  * let stopped = false;
  * try {
- *   guard.check(key);
+ *   guard.check(request);
  * } catch {
  *   stopped = true;
  * }
@@ -50,19 +51,22 @@ export class RunawayGuard {
     this.#now = now;
   }
 
-  /** What tells one request from another: a hash, so that no prompt is kept. */
-  key(text: string): string {
-    return createHash("sha256").update(text).digest("base64");
-  }
-
   /**
-   * Stops a request that has run away.
+   * Lets a request pass, or stops it where it has run away. As long as nothing has ended badly, which
+   * is nearly always, it costs nothing.
    *
+   * @param request The body as it is sent to the gateway, in either dialect.
    * @throws {BridgeError} kind `runaway`, when this request has ended the same way {@linkcode MOST} times within {@linkcode WINDOW}.
    */
-  check(key: string): void {
+  check(request: JsonObject): void {
     const since = this.#now() - WINDOW;
-    const recent = (this.#endings.get(key) ?? []).filter(({ at }) => at > since);
+    // Requests stand in the order of their last endings.
+    for (const [key, endings] of this.#endings) {
+      if (endings.at(-1)!.at > since) break;
+      this.#endings.delete(key);
+    }
+    if (this.#endings.size === 0) return;
+    const recent = (this.#endings.get(keyOf(request)) ?? []).filter(({ at }) => at > since);
     const counts = new Map<string, number>();
     for (const { ending } of recent) counts.set(ending, (counts.get(ending) ?? 0) + 1);
     for (const [ending, count] of counts) {
@@ -76,14 +80,29 @@ export class RunawayGuard {
     }
   }
 
-  /** Notes how a request ended. */
-  ended(key: string, ending: string): void {
+  /**
+   * Notes how a request ended.
+   *
+   * @param request As for {@linkcode RunawayGuard.check}.
+   * @param ending A finish reason, `empty`, or an error's kind.
+   */
+  ended(request: JsonObject, ending: string): void {
+    const key = keyOf(request);
     const since = this.#now() - WINDOW;
     const kept = (this.#endings.get(key) ?? []).filter(({ at }) => at > since).slice(-(2 * MOST));
     this.#endings.delete(key);
     this.#endings.set(key, [...kept, { ending, at: this.#now() }]);
     if (this.#endings.size > MAX_REQUESTS) this.#endings.delete(this.#endings.keys().next().value!);
   }
+}
+
+/**
+ * What tells one request from another: model, messages and tools in either dialect, because clients
+ * change the rest from one attempt to the next. A hash, so that no prompt is kept.
+ */
+function keyOf({ model, messages, instructions, input, tools }: JsonObject): string {
+  const text = JSON.stringify([model, messages, instructions, input, tools]);
+  return createHash("sha256").update(text).digest("base64");
 }
 
 /** Ending → what helps. */

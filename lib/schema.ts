@@ -28,6 +28,8 @@ const MAX_DEPTH = 64;
 function each(schema: JsonObject, change: (child: unknown) => unknown): JsonObject {
   const changed: JsonObject = {};
   for (const [key, value] of Object.entries(schema)) {
+    // As a key of a literal it would set the prototype; in a schema it means nothing.
+    if (key === "__proto__") continue;
     if (MAPS.has(key) && isObject(value)) {
       changed[key] = Object.fromEntries(
         Object.entries(value).map(([name, child]) => [name, change(child)]),
@@ -60,7 +62,10 @@ export function withoutKeyword(schema: unknown, keyword: string, depth = 0): unk
   const alternatives = CHOICES.has(keyword) && Array.isArray(taken) ? taken.filter(isObject) : [];
   const chosen = alternatives.find((alternative) => alternative.type !== "null") ?? {};
   const merged = keyword === "allOf" ? Object.assign({}, ...alternatives) : chosen;
-  return each({ ...rest, ...merged }, (child) => withoutKeyword(child, keyword, depth + 1));
+  const simpler: JsonObject = { ...rest, ...merged };
+  // What stands in its place may have the keyword itself.
+  if (Object.hasOwn(simpler, keyword)) return withoutKeyword(simpler, keyword, depth + 1);
+  return each(simpler, (child) => withoutKeyword(child, keyword, depth + 1));
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 
 import { BridgeError } from "./errors.ts";
+import { type Handler, type ListeningServer, startNodeServer } from "./node_server.ts";
 
 /** How a server is run. */
 export interface ServeOptions {
@@ -13,9 +14,11 @@ export interface ServeOptions {
   /** The port; 0 for any. */
   readonly port: number;
   /** Answers requests. */
-  readonly handler: (request: Request) => Response | Promise<Response>;
+  readonly handler: Handler;
   /** How long running streams may go on once the end was asked for, in milliseconds. */
   readonly shutdownTime: number;
+  /** `Deno.version.deno`, which decides about the kind of server. @default {Deno.version.deno} */
+  readonly deno?: string;
 }
 
 /** A running server. */
@@ -26,20 +29,30 @@ export interface RunningServer {
   readonly port: number;
   /** Stops listening and lets running answers finish for a while; resolves to whether all of them did. */
   readonly stop: () => Promise<boolean>;
-  /** Ends when the server has stopped. */
-  readonly finished: Promise<void>;
+}
+
+/** The first Deno whose `Deno.serve` loses sight of clients: see `node_server.ts`. */
+const LOSES_CLIENTS_SINCE = [2, 8, 3];
+
+function losesClients(version: string): boolean {
+  const numbers = version.split(".").map((word) => parseInt(word));
+  for (const [at, least] of LOSES_CLIENTS_SINCE.entries()) {
+    if (numbers[at] !== least) return numbers[at] > least;
+  }
+  return true;
 }
 
 /**
  * Starts to listen.
  *
+ * @param options Address, handler, and how it ends.
  * @throws {BridgeError} kind `config`, when the port is taken or the address isn't this machine's.
  *
  * @example
  * ```ts
  * import { startServer } from "./serve.ts";
  *
- * const server = startServer({
+ * const server = await startServer({
  *   host: "127.0.0.1",
  *   port: 0,
  *   handler: () => new Response("hi"),
@@ -50,55 +63,127 @@ export interface RunningServer {
  * if (text !== "hi") throw new Error(text);
  * ```
  */
-export function startServer({ host, port, handler, shutdownTime }: ServeOptions): RunningServer {
-  const hard = new AbortController();
-  let server: Deno.HttpServer<Deno.NetAddr>;
+export async function startServer(options: ServeOptions): Promise<RunningServer> {
+  const { host, port, handler, shutdownTime, deno = Deno.version.deno } = options;
+  const start = losesClients(deno) ? startNodeServer : startDenoServer;
+  let server: ListeningServer;
   try {
-    server = Deno.serve({
-      hostname: host.replace(/^\[|\]$/g, ""),
-      port,
-      signal: hard.signal,
-      onListen() {},
-    }, handler);
+    server = await start(host.replace(/^\[|\]$/g, ""), port, handler);
   } catch (cause) {
     throw listenError(host, port, cause);
   }
-  const shown = ["0.0.0.0", "::", "[::]"].includes(host) ? "127.0.0.1" : host;
-  const url = `http://${
-    shown.includes(":") && !shown.startsWith("[") ? `[${shown}]` : shown
-  }:${server.addr.port}`;
   let stopping: Promise<boolean> | undefined;
   return {
-    url,
-    port: server.addr.port,
-    finished: server.finished,
-    stop() {
-      stopping ??= (async () => {
-        let timer: ReturnType<typeof setTimeout> | undefined;
-        const late = new Promise<boolean>((resolve) =>
-          timer = setTimeout(() => resolve(false), shutdownTime)
-        );
-        const done = await Promise.race([server.shutdown().then(() => true), late]);
-        clearTimeout(timer);
-        if (!done) hard.abort();
-        return done;
-      })();
-      return stopping;
-    },
+    url: urlOf(host, server.port),
+    port: server.port,
+    stop: () => stopping ??= stop(server, shutdownTime),
   };
 }
 
+async function stop(server: ListeningServer, time: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), time));
+  const done = await Promise.race([server.shutdown().then(() => true), late]);
+  clearTimeout(timer);
+  if (!done) server.abort();
+  return done;
+}
+
+function startDenoServer(hostname: string, port: number, handler: Handler): ListeningServer {
+  const hard = new AbortController();
+  const server = Deno.serve(
+    { hostname, port, signal: hard.signal, onListen() {} },
+    (request) => handler(request),
+  );
+  return {
+    port: server.addr.port,
+    shutdown: () => server.shutdown(),
+    abort: () => hard.abort(),
+  };
+}
+
+/** An address as clients on this machine reach it. */
+function urlOf(host: string, port: number): string {
+  const bare = host.replace(/^\[|\]$/g, "");
+  const name = bare === "0.0.0.0" ? "127.0.0.1" : bare === "::" ? "::1" : bare;
+  return `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
+}
+
+/** Deno's errors and Node's codes → what they mean. Windows tells a reserved port by another error than a taken one. */
+const LISTEN_ERRORS: readonly {
+  code: RegExp;
+  say: (host: string, port: number) => string;
+}[] = [
+  {
+    code: /AddrInUse|EADDRINUSE/,
+    say: (host, port) =>
+      `Port ${port} on ${host} is in use: another program listens there. Stop it, or choose another with --port.`,
+  },
+  {
+    code: /PermissionDenied|NotCapable|EACCES|EPERM/,
+    say: (host, port) =>
+      `Port ${port} on ${host} may not be used: choose another with --port, 1024 or higher.`,
+  },
+  {
+    code: /AddrNotAvailable|EADDRNOTAVAIL|ENOTFOUND|EAI_/,
+    say: (host) => `${host} is not an address of this machine: choose one that is with --host.`,
+  },
+];
+
+function codeOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return "";
+  return `${cause.name} ${(cause as { code?: string }).code ?? ""}`;
+}
+
 function listenError(host: string, port: number, cause: unknown): BridgeError {
-  const where = `${host}:${port}`;
-  // Windows tells a reserved port by another error than a taken one.
-  const say = cause instanceof Deno.errors.AddrInUse
-    ? `Port ${port} on ${host} is in use: another program, perhaps another fd-bridge, listens there. Stop it, or choose another with --port.`
-    : cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.NotCapable
-    ? `Port ${port} on ${host} may not be used: choose another with --port, 1024 or higher.`
-    : cause instanceof Deno.errors.AddrNotAvailable
-    ? `${host} is not an address of this machine: choose one that is with --host.`
-    : `The bridge can't listen on ${where}: ${
-      cause instanceof Error ? cause.message : String(cause)
-    }.`;
-  return new BridgeError("config", say, { cause });
+  const code = codeOf(cause);
+  const known = LISTEN_ERRORS.find((row) => row.code.test(code));
+  const words = cause instanceof Error ? cause.message : String(cause);
+  return new BridgeError(
+    "config",
+    known?.say(host, port) ?? `The bridge can't listen on ${host}:${port}: ${words}.`,
+    { code: known === LISTEN_ERRORS[0] ? "port_in_use" : "config", cause },
+  );
+}
+
+/** How long another program may take to say who it is, in milliseconds. */
+const OWNER_TIME = 500;
+
+/**
+ * Says who has the port, where that is another fd-bridge; any other failure stays as it is.
+ *
+ * @param failure What {@linkcode startServer} threw.
+ * @param host The address that was to be listened on.
+ * @param port The port.
+ * @returns The failure to throw.
+ *
+ * @example
+ * ```ts
+ * import { nameOwner } from "./serve.ts";
+ *
+ * const failure = new Error("something else");
+ * if (await nameOwner(failure, "127.0.0.1", 8080) !== failure) throw new Error("as it is");
+ * ```
+ */
+export async function nameOwner(failure: unknown, host: string, port: number): Promise<unknown> {
+  if (!(failure instanceof BridgeError && failure.code === "port_in_use")) return failure;
+  try {
+    const url = urlOf(host, port);
+    const response = await fetch(`${url}/healthz`, {
+      redirect: "error",
+      signal: AbortSignal.timeout(OWNER_TIME),
+    });
+    const { program } = await response.json();
+    if (!/^fd-bridge\/[\w.+-]{1,40}$/.test(program)) return failure;
+    return new BridgeError(
+      "config",
+      `Port ${port} on ${host} is in use: another fd-bridge (${
+        program.slice("fd-bridge/".length)
+      }) listens there. Use that one at ${url}, stop it, or choose another port with --port.`,
+      { cause: failure.cause },
+    );
+  } catch {
+    // Whoever it is, it is no fd-bridge.
+    return failure;
+  }
 }

@@ -237,6 +237,12 @@ export function eventReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): Even
   let general: ReadableStreamDefaultReader<SseEvent> | undefined;
 
   function split(text: string): SseEvent[] {
+    if (!text.includes("\n")) {
+      // Joined, not searched: to search a long line again with each piece of it would be quadratic.
+      kept += text;
+      if (kept.length > MAX_EVENT) throw tooLong();
+      return [];
+    }
     const lines = (kept === "" ? text : kept + text).split("\n");
     kept = lines.pop()!;
     if (kept.length > MAX_EVENT) throw tooLong();
@@ -268,7 +274,8 @@ export function eventReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): Even
       return events.length > 0 ? events : undefined;
     },
     async cancel(reason) {
-      await (general ? general.cancel(reason) : bytes.cancel(reason));
+      // Through the pipes of the general path the reason would arrive some turns later.
+      await Promise.all([general?.cancel(reason), bytes.cancel(reason)]);
     },
   };
 }

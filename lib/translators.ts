@@ -111,6 +111,8 @@ export class ResponsesTranslator implements StreamTranslator {
     if (this.#ended) return "";
     if (event.type === "done") return this.end();
     if (event.type === "malformed") {
+      // Half of an event is half of an answer: it isn't repeated in an error, and so not in the log.
+      if (event.text.trimStart().startsWith("{")) return this.end();
       return this.#fail(gatewayError(200, event.text, { secrets: this.#secrets }));
     }
     const { value } = event;

@@ -13,8 +13,27 @@ const COUNTS = ["prompt_tokens", "completion_tokens", "total_tokens"] as const;
 /** A count as a whole number, or undefined where the value is none. */
 function count(value: unknown): number | undefined {
   const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
-  if (typeof number !== "number" || !Number.isFinite(number) || number < 0) return undefined;
+  if (typeof number !== "number" || !(number >= 0 && number <= Number.MAX_SAFE_INTEGER)) {
+    return undefined;
+  }
   return Math.round(number);
+}
+
+/** The Responses API's and Anthropic's words for them, which some surfaces use in chat, too. */
+const ALIASES: Readonly<Record<string, string>> = {
+  prompt_tokens: "input_tokens",
+  completion_tokens: "output_tokens",
+};
+
+/** What was seen, with what is new laid over it; null is nothing new, and details are laid over each other. */
+function merged(seen: JsonObject, usage: JsonObject, deep = true): JsonObject {
+  const all: JsonObject = { ...seen };
+  for (const [name, value] of Object.entries(usage)) {
+    if (value === null || value === undefined || name === "__proto__") continue;
+    const before = Object.hasOwn(seen, name) ? seen[name] : undefined;
+    all[name] = deep && isObject(value) && isObject(before) ? merged(before, value, false) : value;
+  }
+  return all;
 }
 
 /** Details' counts, with every one whole; undefined where there is nothing to tell. */
@@ -61,12 +80,10 @@ export class UsageMender {
    */
   mend(usage: unknown): JsonObject | undefined {
     if (!isObject(usage)) return undefined;
-    const mended: JsonObject = { ...this.#seen };
-    for (const [name, value] of Object.entries(usage)) {
-      if (value !== null && value !== undefined) mended[name] = value;
-    }
+    const mended = merged(this.#seen, usage);
     for (const name of COUNTS) {
-      const number = count(usage[name]) ?? count(this.#seen[name]);
+      const number = count(usage[name]) ?? count(usage[ALIASES[name] ?? ""]) ??
+        count(this.#seen[name]);
       if (number === undefined) delete mended[name];
       else mended[name] = number;
     }

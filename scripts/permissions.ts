@@ -33,12 +33,19 @@ export const ENVIRONMENT_VARIABLES: readonly string[] = [
   "USERPROFILE",
   "APPDATA",
   "XDG_CONFIG_HOME",
+  // Where ForgeCode is, and what it is set to: `doctor` looks.
+  "PATH",
+  "FORGE_CONFIG",
+  "FORGE_SESSION__PROVIDER_ID",
+  "FORGE_SESSION__MODEL_ID",
 ];
 
 /**
  * The flags of `deno run` and `deno compile` that give the program what it needs and no more. The
  * files that it reads are named by the user (`--models`, `--env-file`), so reading can't be narrowed
- * further; without a prompt, what is not allowed is an error and never a question.
+ * further, and neither can writing: `models update` and `models sync` replace the file that
+ * `--models` names, the first run writes `.env`. The bridge gives the permission to write away before
+ * it listens. Without a prompt, what is not allowed is an error and never a question.
  *
  * @example Usage
  * ```ts
@@ -52,6 +59,7 @@ export const PROGRAM_PERMISSIONS: readonly string[] = [
   "--no-prompt",
   "--allow-net",
   "--allow-read",
+  "--allow-write",
   `--allow-env=${ENVIRONMENT_VARIABLES.join(",")}`,
 ];
 

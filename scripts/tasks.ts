@@ -54,5 +54,7 @@ export const TASKS: Readonly<Record<string, Task>> = {
   ok: [FORMAT, LINT, CHECK, DOC_LINT, TEST],
   bench: [step("run", ...TEST_PERMISSIONS, "bench/run.ts")],
   compile: [step("run", ...TEST_PERMISSIONS, "scripts/compile.ts")],
+  release: [step("run", ...TEST_PERMISSIONS, "scripts/release.ts")],
+  formula: [step("run", ...TEST_PERMISSIONS, "scripts/formula.ts")],
   soak: [step("run", ...TEST_PERMISSIONS, "scripts/soak.ts")],
 };

@@ -6,19 +6,26 @@
 
 import { banner } from "../banner.ts";
 import type { Bridge } from "../bridge.ts";
-import { type Config, exposure } from "../config.ts";
+import { exposure } from "../config.ts";
 import { BridgeError } from "../errors.ts";
+import { firstRun } from "../first_run.ts";
 import { Gateway } from "../gateway.ts";
-import { findModels, type FoundModels } from "../locate.ts";
+import { findModels } from "../locate.ts";
 import { Log } from "../log.ts";
 import { CallMemory } from "../memory.ts";
+import { listedMetadata } from "../metadata.ts";
 import { Metrics } from "../metrics.ts";
 import { Negotiator } from "../negotiate.ts";
+import { opens, readCertificates, trustingClient } from "../network.ts";
 import { createRouter } from "../router.ts";
 import { RunawayGuard } from "../runaway.ts";
-import { startServer } from "../serve.ts";
+import { nameOwner, type RunningServer, startServer } from "../serve.ts";
 import { startSimulator } from "../simulator.ts";
 import type { Start, System } from "../system.ts";
+import { LiveModels } from "../watch.ts";
+
+/** Time between two looks at models.json, in milliseconds. */
+const LOOK = 500;
 
 /**
  * Runs the bridge: listens, says so, and waits for a signal.
@@ -31,6 +38,7 @@ import type { Start, System } from "../system.ts";
  * ```ts
  * import { readConfig, settings } from "../config.ts";
  * import { parseCommandLine } from "../flags.ts";
+ * import { setUpNetwork } from "../network.ts";
  * import type { Start } from "../system.ts";
  * import { serve } from "./serve.ts";
  *
@@ -49,52 +57,88 @@ import type { Start, System } from "../system.ts";
  *   onSignal: (_name: string, handler: () => void) => void setTimeout(handler, 0),
  *   exit: () => {},
  * };
- * const start: Start = { system, line, rows, config: readConfig(rows), envPath: undefined };
+ * const proxies = setUpNetwork(system);
+ * const config = readConfig(rows);
+ * const start: Start = { system, line, rows, config, proxies, envPath: undefined };
  * if (await serve(start) !== 0 || !text.includes("listening")) throw new Error(text);
  * ```
  */
-export async function serve({ system, config }: Start): Promise<number> {
-  const found = await findModels(config.models, system, system.readText, system.embeddedModels);
-  if (config.gateway === "" && !config.demo) {
+export async function serve(start: Start): Promise<number> {
+  const { system, config, proxies } = start;
+  const log = createLog(start);
+  const models = await LiveModels.load({
+    find: (read) => findModels(config.models, system, read, system.embeddedModels),
+    read: system.readText,
+    onLoaded({ catalogue }) {
+      log.info(`models: ${catalogue.models.length} from ${catalogue.source} are in force now`);
+    },
+    onBroken: (message) => log.error(`models: the old list stays, because ${message}`),
+  });
+  const configured = config.gateway || config.demo ? config.gateway : await firstRun(start);
+  if (configured === undefined) {
     throw new BridgeError(
       "config",
       "DATABRICKS_AI_GATEWAY_URL is not set: put the gateway's address into the environment or into .env (see .env.example), or try the bridge without one: fd-bridge --demo.",
     );
   }
   const warning = exposure(config);
+  const client = await trustingClient(config.caFile, system.readText);
+  // Deno would say it with the first request only.
+  const cert = system.variable("DENO_CERT");
+  if (cert) await readCertificates(cert, "DENO_CERT", system.readText);
+
+  await system.machine?.seal();
   const simulated = config.demo ? startSimulator() : undefined;
-  const gateway = simulated?.url ?? config.gateway;
-  const bridge = createBridge(config, gateway, found, system);
-  const server = startServer({ ...config, handler: createRouter(bridge) });
-  const color = system.terminal.err && !system.variable("NO_COLOR");
-  system.err(banner({
-    version: system.version,
-    config,
-    url: server.url,
-    gateway,
-    catalogue: found.catalogue,
-    warning,
-    proxied: isProxied(system),
-    color,
-  }));
-  await ended(system, server.stop, bridge.log);
-  await simulated?.close();
-  return 0;
+  const stopWatching = models.watch(LOOK);
+  try {
+    const gateway = simulated?.url ?? configured;
+    const bridge = createBridge(start, gateway, { models, log, client });
+    const server = await listen(bridge);
+    system.err(banner({
+      version: system.version,
+      config,
+      url: server.url,
+      gateway,
+      catalogue: models.catalogue,
+      warning,
+      proxied: proxies.loopbackProxied,
+      color: isColored(system),
+    }));
+    await ended(system, server.stop, bridge.log);
+    return 0;
+  } finally {
+    stopWatching();
+    await simulated?.close();
+  }
+}
+
+function createLog({ system, config }: Start): Log {
+  return new Log({
+    level: config.logLevel,
+    format: config.logFormat,
+    color: isColored(system),
+    write: system.err,
+  });
 }
 
 /** The parts of a bridge, put together. */
-function createBridge(config: Config, base: string, found: FoundModels, system: System): Bridge {
+function createBridge(
+  { system, config, proxies }: Start,
+  base: string,
+  { models, log, client }: {
+    readonly models: LiveModels;
+    readonly log: Log;
+    readonly client: Deno.HttpClient | undefined;
+  },
+): Bridge {
   const metrics = new Metrics();
-  const log = new Log({
-    level: config.logLevel,
-    format: config.logFormat,
-    color: system.terminal.err && !system.variable("NO_COLOR"),
-    write: system.err,
-  });
+  const proxy = proxies.proxyFor(base);
   const gateway = new Gateway({
     ...config,
     base,
-    proxied: !config.demo && isProxied(system),
+    client,
+    proxied: proxy !== undefined,
+    probe: (signal) => opens(proxy ?? base, signal),
     onRetry(reason, delay) {
       metrics.count("fd_bridge_retries_total");
       log.warn(`${reason}; asking again`, { delay_ms: Math.round(delay) });
@@ -105,8 +149,8 @@ function createBridge(config: Config, base: string, found: FoundModels, system: 
     gateway,
     log,
     metrics,
-    catalogue: () => found.catalogue,
-    metadata: () => ({}),
+    catalogue: () => models.catalogue,
+    metadata: listedMetadata,
     negotiator: new Negotiator(),
     memory: new CallMemory(),
     guard: config.runawayGuard ? new RunawayGuard() : undefined,
@@ -114,10 +158,22 @@ function createBridge(config: Config, base: string, found: FoundModels, system: 
   };
 }
 
-function isProxied(system: System): boolean {
-  return ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
-    .some((name) => system.variable(name));
+function isColored(system: System): boolean {
+  return system.terminal.err && !system.variable("NO_COLOR");
 }
+
+/** Listens, or says who does so already. */
+async function listen(bridge: Bridge): Promise<RunningServer> {
+  const { host, port, shutdownTime } = bridge.config;
+  try {
+    return await startServer({ host, port, shutdownTime, handler: createRouter(bridge) });
+  } catch (error) {
+    throw await nameOwner(error, host, port);
+  }
+}
+
+/** What a shell knows a program by that a signal ended: 128 and the signal's number. */
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /** Waits for the first signal, then for running answers; a second signal ends at once. */
 async function ended(system: System, stop: () => Promise<boolean>, log: Log): Promise<void> {
@@ -127,7 +183,7 @@ async function ended(system: System, stop: () => Promise<boolean>, log: Log): Pr
       system.onSignal(name, () => {
         signals++;
         if (signals === 1) resolve();
-        else system.exit(130);
+        else system.exit(EXIT_CODES[name]);
       });
     }
   });

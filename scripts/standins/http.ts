@@ -1,12 +1,11 @@
 /**
- * Stand-in for the part of `@std/http` that the project uses, with the words of `node:http`, for
- * networks that do not reach JSR. `tests/standins_test.ts` compares it with the real package
+ * Stand-in for the part of `@std/http` that the project uses, for networks that do not reach JSR. It
+ * does without `node:http`, which knows the same words, because to load that takes longer than the
+ * whole program. `tests/standins_test.ts` compares it with the real package
  * wherever both can be had.
  *
  * @module
  */
-import { STATUS_CODES } from "node:http";
-
 /**
  * HTTP status codes by name (RFC 9110 and the registry of status codes).
  *
@@ -86,19 +85,16 @@ export const STATUS_CODE = {
 /** One of the codes of {@linkcode STATUS_CODE}. */
 export type StatusCode = typeof STATUS_CODE[keyof typeof STATUS_CODE];
 
-/** Where the words of `@std/http` are others than those of `node:http`. */
-const OTHER_WORDS: Partial<Record<StatusCode, string>> = {
-  203: "Non Authoritative Info",
-  207: "Multi Status",
-  407: "Proxy Auth Required",
-  413: "Content Too Large",
-  418: "I'm a teapot",
-};
+/** The words of a code are its name's, but for this one. */
+const OTHER_WORDS: Readonly<Record<string, string>> = { Teapot: "I'm a teapot" };
 
 /**
  * The words for each status code. (In the real package each text has its own literal type; the
  * project reads them as strings.)
  */
 export const STATUS_TEXT = Object.fromEntries(
-  Object.values(STATUS_CODE).map((code) => [code, OTHER_WORDS[code] ?? STATUS_CODES[code]]),
+  Object.entries(STATUS_CODE).map(([name, code]) => [
+    code,
+    OTHER_WORDS[name] ?? name.replace(/(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g, " "),
+  ]),
 ) as Readonly<Record<StatusCode, string>>;

@@ -247,7 +247,10 @@ function cutEmoji(stream: GatewayStream): boolean {
   second.content = event.content.slice(half);
   (second.data as GatewayChunk).choices[0].delta.content = second.content;
   event.content = event.content.slice(0, half);
-  (event.data as GatewayChunk).choices[0].delta.content = event.content;
+  const [first] = (event.data as GatewayChunk).choices;
+  first.delta.content = event.content;
+  // The end belongs to the half that comes last.
+  if (first.finish_reason) first.finish_reason = null;
   stream.events.splice(at + 1, 0, second);
   stream.lossy = true;
   return true;

@@ -1,0 +1,127 @@
+/**
+ * The benchmark: the bridge beside a raw Deno pass-through and a plain Python bridge, in turn, in one
+ * run, against a gateway on loopback. `deno task bench --help` says what can be chosen.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { candidates, findPython } from "./candidates.ts";
+import { type CaseName, CASES } from "./cases.ts";
+import { type BenchOptions, measure } from "./measure.ts";
+import { circumstances, goalsTable, troubles, valuesTable } from "./tables.ts";
+
+const HELP = `Measures the bridge beside a raw Deno pass-through and a plain Python bridge.
+
+  --quick           One short round: shows that it works, not how fast it is
+  --rounds N        Rounds; what is shown is the median of them [5]
+  --seconds S       How long a case without an end of its own goes on [1.5]
+  --cases A,B       Only these: ${Object.keys(CASES).join(", ")}
+  --candidates A,B  Only these: direct, passthrough, python, bridge, binary
+  --seed N          For the order of the candidates
+  --no-pin          Leave it to the system which processor does what
+  --json FILE       Keep the raw numbers
+
+FD_BRIDGE_BIN names a compiled bridge to measure as well.
+`;
+
+/** The names in a list, each of which must be known. */
+function names<T extends string>(text: string | undefined, known: readonly T[]): readonly T[] {
+  if (text === undefined) return known;
+  const list = text.split(",") as T[];
+  const unknown = list.find((name) => !known.includes(name));
+  if (unknown === undefined) return list;
+  throw new TypeError(`There is no "${unknown}"; there are: ${known.join(", ")}.`);
+}
+
+/** A number on the command line. */
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (value > 0 && value <= 1e9) return value;
+  throw new TypeError(`--${name} is "${text}": expected a number above 0.`);
+}
+
+/**
+ * Reads the command line, and looks at what this machine has.
+ *
+ * @param args As typed.
+ * @throws {TypeError} When something typed can't be understood.
+ *
+ * @example
+ * ```ts
+ * import { readOptions } from "./run.ts";
+ *
+ * const { cases, rounds } = await readOptions(["--quick", "--cases", "flat1"]);
+ * if (cases.join() !== "flat1" || rounds !== 1) throw new Error("one case, once");
+ * ```
+ */
+export async function readOptions(args: readonly string[]): Promise<BenchOptions> {
+  const flags = parseArgs([...args], {
+    string: ["rounds", "seconds", "cases", "candidates", "seed", "json"],
+    boolean: ["quick", "pin", "help"],
+    negatable: ["pin"],
+    default: { pin: true },
+    unknown: (arg: string) => {
+      throw new TypeError(`There is no flag ${arg}; see --help.`);
+    },
+  });
+  const number = (name: "rounds" | "seconds", otherwise: number) =>
+    flags[name] === undefined ? otherwise : positive(name, flags[name]);
+  const seed = flags.seed === undefined
+    ? Math.floor(Math.random() * 2 ** 31)
+    : Math.floor(positive("seed", flags.seed));
+  const python = await findPython();
+  const all = candidates({
+    python: python?.program,
+    binary: Deno.env.get("FD_BRIDGE_BIN") || undefined,
+  });
+  const chosen = names(flags.candidates, all.map(({ name }) => name));
+  return {
+    rounds: Math.ceil(number("rounds", flags.quick ? 1 : 5)),
+    seconds: number("seconds", flags.quick ? 0.5 : 1.5),
+    share: flags.quick ? 0.3 : 1,
+    settle: flags.quick ? 200 : 1000,
+    cases: names(flags.cases, Object.keys(CASES) as CaseName[]),
+    candidates: all.filter(({ name }) => chosen.includes(name)),
+    pin: flags.pin,
+    seed,
+    // The file's name is the user's own.
+    command: ["deno task bench", ...args].join(" ").replace(/ --json[= ]\S+/, ""),
+    missing: [
+      ...(python ? [] : ["threaded Python, because there is no python3"]),
+      ...(Deno.build.os === "linux" ? [] : ["CPU, because only Linux tells it"]),
+    ],
+    versions: python ? { Python: python.version } : {},
+    tell: (line) => console.error(line),
+  };
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes("--help") || args.includes("-h")) {
+    console.log(HELP);
+    return 0;
+  }
+  let options: BenchOptions;
+  try {
+    options = await readOptions(args);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    console.error(error.message);
+    return 2;
+  }
+  console.error(`seed ${options.seed}`);
+  const results = await measure(options);
+  const file = parseArgs([...args], { string: ["json"] }).json;
+  if (file) await Deno.writeTextFile(file, JSON.stringify(results, null, 1) + "\n");
+  console.log(circumstances(results) + "\n");
+  console.log(valuesTable(results) + "\n");
+  console.log(goalsTable(results));
+  if (results.candidates.some(({ name }) => name === "binary")) {
+    console.log(`\nCompiled:\n\n${goalsTable(results, "binary")}`);
+  }
+  const wrong = troubles(results);
+  console.log(`\nBad answers: ${wrong.length === 0 ? "none" : `\n- ${wrong.join("\n- ")}`}`);
+  return wrong.length === 0 ? 0 : 1;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,199 @@
+/**
+ * Results as tables and lists in Markdown, for the terminal and for the documentation.
+ *
+ * @module
+ */
+
+import type { CandidateName } from "./candidates.ts";
+import { type Cell, cell, type Results, verdicts } from "./report.ts";
+import { type Row, type RowName, ROWS } from "./rows.ts";
+
+/**
+ * A number as people read it: three digits that count, thousands apart.
+ *
+ * @example
+ * ```ts
+ * import { readable } from "./tables.ts";
+ *
+ * if (readable(0.01234) !== "0.0123" || readable(123456) !== "123,000") throw new Error("3 digits");
+ * ```
+ */
+export function readable(value: number): string {
+  if (!Number.isFinite(value)) return "–";
+  return value.toLocaleString("en-US", {
+    maximumSignificantDigits: 3,
+    minimumSignificantDigits: Math.abs(value) < 1 ? 2 : undefined,
+  });
+}
+
+/** A table whose columns stand below one another, as `deno fmt` wants it. The first column is words, the others are numbers. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((_, at) => Math.max(4, ...[head, ...rows].map((row) => row[at].length)));
+  const line = (cells: readonly string[]) =>
+    `| ${
+      cells.map((text, at) => at === 0 ? text.padEnd(widths[at]) : text.padStart(widths[at]))
+        .join(" | ")
+    } |`;
+  const rule = widths.map((width, at) =>
+    at === 0 ? "-".repeat(width) : "-".repeat(width - 1) + ":"
+  );
+  return [line(head), line(rule), ...rows.map(line)].join("\n");
+}
+
+function shown(found: Cell | undefined, spread: boolean): string {
+  if (found === undefined) return "–";
+  if (found.bad > 0) return `void: ${found.bad} bad`;
+  const { median, least, most } = found;
+  return `${readable(median)}${spread ? ` (${readable(least)}–${readable(most)})` : ""}`;
+}
+
+/** Rows of which there is anything to show. */
+function known(results: Results): Row[] {
+  return ROWS.filter((row) =>
+    results.candidates.some(({ name }) => cell(results, name, row.name) !== undefined)
+  );
+}
+
+/**
+ * The medians, with the least and the most of all rounds.
+ *
+ * @example
+ * ```ts
+ * import type { Results } from "./report.ts";
+ * import { valuesTable } from "./tables.ts";
+ *
+ * const empty = { samples: [], candidates: [] } as unknown as Results;
+ * if (!valuesTable(empty).startsWith("|      | unit |")) throw new Error("a head and no rows");
+ * ```
+ */
+export function valuesTable(results: Results): string {
+  return table(
+    ["", "unit", ...results.candidates.map(({ label }) => label)],
+    known(results).map((row) => [
+      row.label,
+      row.unit,
+      ...results.candidates.map(({ name }) => shown(cell(results, name, row.name), true)),
+    ]),
+  );
+}
+
+const sign = ({ better }: Row) => better === "more" ? "≥" : "≤";
+const OTHERS = { python: "threaded Python", passthrough: "pass-through" };
+
+/**
+ * The goals, the ratios that were reached, and whether that is enough.
+ *
+ * @example
+ * ```ts
+ * import type { Results } from "./report.ts";
+ * import { goalsTable } from "./tables.ts";
+ *
+ * const empty = { samples: [], candidates: [] } as unknown as Results;
+ * if (!goalsTable(empty).includes("not measured")) throw new Error("said so");
+ * ```
+ */
+export function goalsTable(results: Results, bridge: CandidateName = "bridge"): string {
+  return table(
+    ["", "against", "goal", "reached", ""],
+    verdicts(results, bridge).map(({ row, goal, ratio, met }) => [
+      row.label,
+      OTHERS[goal.against],
+      `${sign(row)} ${goal.ratio}×${goal.aim === undefined ? "" : ` (aim ${goal.aim}×)`}`,
+      ratio === undefined ? "–" : `${ratio.toFixed(2)}×`,
+      met === undefined ? "not measured" : met ? "met" : "**not met**",
+    ]),
+  );
+}
+
+/** The rows that a user notices, for the README. */
+const SHORT: readonly RowName[] = [
+  "firstByte",
+  "latency",
+  "events16",
+  "cpuFlat",
+  "requests",
+  "startUp",
+  "memoryIdle",
+];
+
+/**
+ * A few rows, medians only.
+ *
+ * @example
+ * ```ts
+ * import type { Results } from "./report.ts";
+ * import { shortTable } from "./tables.ts";
+ *
+ * const empty = { samples: [], candidates: [] } as unknown as Results;
+ * if (shortTable(empty).includes("Memory")) throw new Error("nothing was measured");
+ * ```
+ */
+export function shortTable(results: Results): string {
+  const order: readonly CandidateName[] = ["bridge", "python", "passthrough"];
+  const columns = order.flatMap((name) =>
+    results.candidates.filter((candidate) => candidate.name === name)
+  );
+  return table(
+    ["", ...columns.map(({ label }) => label)],
+    known(results).filter(({ name }) => SHORT.includes(name)).map((row) => [
+      row.label,
+      ...columns.map(({ name }) => {
+        const text = shown(cell(results, name, row.name), false);
+        return /^\d/.test(text) ? `${text}${row.unit === "/s" ? "" : " "}${row.unit}` : text;
+      }),
+    ]),
+  );
+}
+
+/**
+ * Everything that was wrong with any answer, a line each.
+ *
+ * @example
+ * ```ts
+ * import type { Results } from "./report.ts";
+ * import { troubles } from "./tables.ts";
+ *
+ * if (troubles({ samples: [] } as unknown as Results).length !== 0) throw new Error("none");
+ * ```
+ */
+export function troubles({ samples }: Pick<Results, "samples">): string[] {
+  return samples.filter(({ bad }) => bad > 0).map((sample) => {
+    const what = Object.entries(sample.failures).map(([text, count]) => `${count} × ${text}`);
+    const { candidate, round, bad, good } = sample;
+    return `${candidate}, ${sample.case}, round ${round + 1}: ${bad} of ${bad + good} bad: ${
+      what.join("; ")
+    }`;
+  });
+}
+
+/**
+ * The machine, the versions and the command, as a list in Markdown.
+ *
+ * @example
+ * ```ts
+ * import type { Results } from "./report.ts";
+ * import { circumstances } from "./tables.ts";
+ *
+ * const machine = { cpu: "A", cpus: 2, memory: 4096, system: "linux" };
+ * const results = { machine, versions: {}, missing: [], when: "2030", command: "c" };
+ * if (!circumstances(results as unknown as Results).includes("2 × A")) throw new Error("named");
+ * ```
+ */
+export function circumstances(results: Results): string {
+  const { machine, versions, when, command, rounds, seconds, seed, pinned, missing } = results;
+  const pin = pinned
+    ? "client and gateway on one processor, the server under test on another"
+    : "not pinned to processors";
+  return [
+    `- Machine: ${machine.cpus} × ${machine.cpu}, ${
+      readable(machine.memory / 1024)
+    } GiB, ${machine.system}`,
+    `- Versions: ${
+      Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")
+    }`,
+    `- Run: \`${command}\`, ${
+      when.slice(0, 10)
+    }; ${rounds} rounds, ${seconds} s a case, seed ${seed}; ${pin}`,
+    ...missing.map((text) => `- Not measured: ${text}`),
+  ].join("\n");
+}

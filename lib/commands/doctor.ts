@@ -1,0 +1,401 @@
+/**
+ * `fd-bridge doctor`: looks at everything between the settings and the models, step by step, and says
+ * what is wrong and what to do about it.
+ *
+ * @module
+ */
+
+import type { Config } from "../config.ts";
+import { type Check, checkLine, isWell } from "../doctor/check.ts";
+import { checkForge } from "../doctor/forge.ts";
+import { askWithoutToken, askWithToken } from "../doctor/gateway.ts";
+import { checkNetwork, checkPort } from "../doctor/network.ts";
+import { type ModelCheck, probe, type ProbeOptions } from "../doctor/probe.ts";
+import { BridgeError } from "../errors.ts";
+import { bareName, familyOf } from "../families.ts";
+import { findModels } from "../locate.ts";
+import { type Catalogue, parseModels } from "../models.ts";
+import { trustingClient } from "../network.ts";
+import { startSimulator } from "../simulator.ts";
+import type { Machine, Start } from "../system.ts";
+import { type Paint, paintFor, Terminal } from "../terminal.ts";
+import { variableOf } from "../variables.ts";
+
+/** How many models are asked at a time: more would meet the gateway's limits on requests. */
+const AT_A_TIME = 4;
+
+/** The section of a check, as it is shown. */
+type Section = "Settings" | "Network" | "Gateway" | "Models" | "This machine";
+
+/**
+ * Runs `fd-bridge doctor [MODEL …]`.
+ *
+ * @param start The machine and the settings.
+ * @returns The exit code: 0 only if all is well, else 1.
+ *
+ * @example
+ * ```ts
+ * import { run } from "../app.ts";
+ * import { machine } from "../machine.ts";
+ * import type { System } from "../system.ts";
+ *
+ * let out = "";
+ * const system = {
+ *   version: "1.0.0",
+ *   embeddedModels: '{"models": ["databricks-gpt-5"]}',
+ *   os: "linux",
+ *   variable: () => undefined,
+ *   readText: () => Promise.resolve(undefined),
+ *   out: (text: string) => void (out += text),
+ *   err: () => {},
+ *   terminal: { out: false, err: false },
+ *   machine,
+ * } as unknown as System;
+ * if (await run(["doctor", "--demo", "--port", "0"], system) !== 0) throw new Error(out);
+ * ```
+ */
+export async function doctor(start: Start): Promise<number> {
+  const { system, line } = start;
+  if (system.machine === undefined) {
+    throw new BridgeError("usage", "This command needs a machine with a network.");
+  }
+  const report = new Report(start, line.flags.json === true);
+  await examine(start, system.machine, report);
+  return report.end();
+}
+
+/** What was found so far; for people each line is written as soon as it is known. */
+class Report {
+  readonly checks: (Check & { section: Section })[] = [];
+  readonly #start: Start;
+  readonly #json: boolean;
+  readonly #paint: Paint;
+  #section: Section | undefined;
+
+  constructor(start: Start, json: boolean) {
+    this.#start = start;
+    this.#json = json;
+    this.#paint = paintFor(start.system, "out");
+  }
+
+  add(section: Section, check: Check, width?: number): void {
+    this.checks.push({ section, ...check });
+    if (this.#json) return;
+    const { out } = this.#start.system;
+    if (section !== this.#section) {
+      out(`${this.#section ? "\n" : ""}${this.#paint("bold", section)}\n`);
+      this.#section = section;
+    }
+    out(checkLine(check, this.#paint, width));
+  }
+
+  end(): number {
+    const { out, version } = this.#start.system;
+    const well = isWell(this.checks);
+    const bad = this.checks.filter(({ status }) => status === "fail" || status === "warn").length;
+    if (this.#json) {
+      out(JSON.stringify({ ok: well, version, checks: this.checks }, null, 2) + "\n");
+    } else {
+      out(
+        well
+          ? `\n${this.#paint("green", "All is well.")}\n`
+          : `\n${
+            this.#paint("red", bad === 1 ? "One thing is not well." : `${bad} things are not well.`)
+          }\n`,
+      );
+    }
+    return well ? 0 : 1;
+  }
+}
+
+/** The checks in their order; one that can't be made without an earlier one is not made. */
+async function examine(start: Start, machine: Machine, report: Report): Promise<void> {
+  const { system } = start;
+  const config = checkSettings(start, report);
+  const list = await checkModelsFile(start, config, report);
+  const simulated = config?.demo ? startSimulator({ pace: 0 }) : undefined;
+  try {
+    const base = simulated?.url ?? checkAddress(start, config, report);
+    if (simulated) {
+      const detail = "Simulated, inside this program: nothing is paid.";
+      report.add("Gateway", { name: "gateway", status: "ok", detail });
+    }
+    if (config && base && (simulated || await checkWay(start, machine, config, base, report))) {
+      await checkModels(start, machine, config, { base, list, report, demo: !!simulated });
+    }
+  } finally {
+    await simulated?.close();
+  }
+  if (config === undefined) return;
+  report.add("This machine", await checkPort(config, machine));
+  const looking = checkForge({
+    system: { ...system, machine },
+    port: config.port,
+    hosts: config.allowHosts,
+    catalogue: list.usable ? list.catalogue : undefined,
+    loopbackProxied: start.proxies.loopbackProxied,
+  });
+  for await (const check of looking) report.add("This machine", check);
+}
+
+function checkSettings(start: Start, report: Report): Config | undefined {
+  const { envPath, rows } = start;
+  report.add("Settings", {
+    name: ".env",
+    status: "ok",
+    detail: envPath
+      ? `${envPath} is in force.`
+      : "None; the environment and the flags alone count.",
+  });
+  try {
+    const { config } = start;
+    const chosen = rows.filter(({ flag, origin }) =>
+      flag.env !== undefined && origin !== "default"
+    );
+    const words = chosen.map(({ flag, origin }) => `${flag.name} (${origin})`).join(", ");
+    const detail = words === "" ? "All at their defaults." : `Set: ${words}.`;
+    report.add("Settings", { name: "settings", status: "ok", detail });
+    return config;
+  } catch (error) {
+    if (!(error instanceof BridgeError)) throw error;
+    report.add("Settings", {
+      name: "settings",
+      status: "fail",
+      detail: error.message,
+      remedy: `Correct it${
+        envPath ? ` in ${envPath} or` : ""
+      } in the environment; \`fd-bridge config\` shows where each setting comes from.`,
+    });
+    return undefined;
+  }
+}
+
+/** The list that the checks go by. */
+interface List {
+  readonly catalogue: Catalogue;
+  /** Whether it is the one in force, and has models. */
+  readonly usable: boolean;
+}
+
+/** The list in force, or the embedded one where that can't be used, so that all else can still be looked at. */
+async function checkModelsFile(
+  { system }: Start,
+  config: Config | undefined,
+  report: Report,
+): Promise<List> {
+  const { embeddedModels, readText } = system;
+  try {
+    const found = await findModels(config?.models, system, readText, embeddedModels);
+    const models = found.catalogue.models.filter(({ gone }) => gone !== true);
+    const detail = `${models.length} models from ${found.catalogue.source}.`;
+    report.add(
+      "Settings",
+      models.length > 0 ? { name: "models", status: "ok", detail } : {
+        name: "models",
+        status: "fail",
+        detail,
+        remedy: "Add some: `fd-bridge models sync` or `fd-bridge models update FILE`.",
+      },
+    );
+    return { catalogue: found.catalogue, usable: models.length > 0 };
+  } catch (error) {
+    if (!(error instanceof BridgeError)) throw error;
+    report.add("Settings", {
+      name: "models",
+      status: "fail",
+      detail: error.message,
+      remedy: "Correct the file; no model is asked before that, unless it is named.",
+    });
+    const catalogue = parseModels(embeddedModels, "the list embedded in the program");
+    return { catalogue, usable: false };
+  }
+}
+
+function checkAddress(
+  { rows }: Start,
+  config: Config | undefined,
+  report: Report,
+): string | undefined {
+  if (config === undefined) return undefined;
+  const name = "address";
+  if (config.gateway === "") {
+    report.add("Gateway", {
+      name,
+      status: "fail",
+      detail: "DATABRICKS_AI_GATEWAY_URL is not set.",
+      remedy:
+        "Put the address from the AI Gateway page into .env, or start `fd-bridge` in a terminal, which asks for it.",
+    });
+    return undefined;
+  }
+  const row = rows.find(({ flag }) => flag.name === "gateway")!;
+  report.add("Gateway", {
+    name,
+    status: "ok",
+    detail: row.text === config.gateway
+      ? `${config.gateway}`
+      : `${config.gateway}, read from ${row.text}`,
+  });
+  return config.gateway;
+}
+
+/** Name, port, certificate, and whether it is the gateway that answers there. */
+async function checkWay(
+  start: Start,
+  machine: Machine,
+  config: Config,
+  base: string,
+  report: Report,
+): Promise<boolean> {
+  const { system, proxies } = start;
+  const way = checkNetwork(base, { system: { ...system, machine }, config, proxies });
+  let open = true;
+  for await (const check of way) {
+    report.add("Network", check);
+    open &&= check.status !== "fail";
+  }
+  if (!open) {
+    report.add("Gateway", {
+      name: "answer",
+      status: "skip",
+      detail: "Not asked, because it can't be reached.",
+    });
+    return false;
+  }
+  const client = await trustingClient(config.caFile, system.readText);
+  const options = { fetch: machine.fetch, client, timeout: config.connectTimeout };
+  const answer = await askWithoutToken(base, options);
+  report.add("Gateway", answer);
+  return answer.status === "ok";
+}
+
+/** The token, then the models. */
+async function checkModels(
+  start: Start,
+  machine: Machine,
+  config: Config,
+  { base, list: { catalogue, usable }, report, demo }: {
+    readonly base: string;
+    readonly list: List;
+    readonly report: Report;
+    readonly demo: boolean;
+  },
+): Promise<void> {
+  const { system, proxies } = start;
+  const terminal = new Terminal(system);
+  const token = demo ? "demo" : await variableOf(start, "DATABRICKS_TOKEN") ??
+    (terminal.interactive ? await terminal.secret("Databricks token (not shown):") : undefined);
+  if (token === undefined) {
+    return report.add("Gateway", {
+      name: "token",
+      status: "fail",
+      detail: "There is none, so no model was asked.",
+      remedy: "Set DATABRICKS_TOKEN, in the environment or in .env.",
+    });
+  }
+  const client = await trustingClient(config.caFile, system.readText);
+  const accepted = await askWithToken(base, token, {
+    fetch: machine.fetch,
+    client,
+    timeout: config.connectTimeout,
+  });
+  report.add("Gateway", accepted);
+  if (accepted.status === "fail") return;
+  const named = start.line.words.length > 0;
+  const models = usable || named ? await chooseModels(start, catalogue, terminal, demo) : [];
+  if (models.length === 0) {
+    return report.add("Models", { name: "models", status: "skip", detail: "None was asked." });
+  }
+  await askModels(models, report, terminal, {
+    config,
+    base,
+    token,
+    catalogue,
+    client,
+    fetch: machine.fetch,
+    proxied: proxies.proxyFor(base) !== undefined,
+    timeout: timeoutOf(start),
+    userAgent: `fd-bridge/${system.version} (doctor)`,
+  });
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** The text of `--timeout` was checked with all other settings. */
+function timeoutOf({ rows }: Start): number {
+  const { text = "60s" } = rows.find(({ flag }) => flag.name === "timeout")!;
+  const [, count, unit = "s"] = /^([\d.]+)\s*([a-z]*)$/i.exec(text)!;
+  return Math.max(1, Number(count) * UNITS[unit.toLowerCase() || "s"]);
+}
+
+/** The models that are asked: those that were named, else all; a person may prefer one of each family. */
+async function chooseModels(
+  { system, line }: Start,
+  { models }: Catalogue,
+  terminal: Terminal,
+  demo: boolean,
+): Promise<string[]> {
+  if (line.words.length > 0) return [...new Set(line.words)];
+  const all = models.filter(({ gone }) => gone !== true).map(({ id }) => id);
+  const firsts = firstOfEachFamily(all);
+  if (line.flags.quick === true) return firsts;
+  if (demo || line.flags.yes === true) return all;
+  const paid = `a tiny request, which is paid, to each of ${all.length} models`;
+  if (!terminal.interactive) {
+    system.err(`Sending ${paid}. --quick asks one of each family, names ask just those.\n`);
+    return all;
+  }
+  if (all.length <= 1) return all;
+  const answer = await terminal.ask(
+    `Send ${paid}? [a]ll, the [f]irst of each family (${firsts.length}), [n]one [a/F/n]`,
+  );
+  return /^a/i.test(answer ?? "n") ? all : /^(f.*)?$/i.test(answer ?? "n") ? firsts : [];
+}
+
+/** A family is what the bridge treats alike; open-weight models are told apart by their own first word. */
+function firstOfEachFamily(ids: readonly string[]): string[] {
+  const firsts = new Map<string, string>();
+  for (const id of ids) {
+    const family = familyOf(id);
+    const key = family === "open" ? bareName(id).split("-")[0] : family;
+    if (!firsts.has(key)) firsts.set(key, id);
+  }
+  return [...firsts.values()];
+}
+
+/** Asks several at a time; the lines stand in the list's order all the same. */
+async function askModels(
+  models: readonly string[],
+  report: Report,
+  terminal: Terminal,
+  options: ProbeOptions,
+): Promise<void> {
+  const width = Math.max(...models.map((id) => id.length));
+  const known = new Set(options.catalogue.models.map(({ id }) => id));
+  const found: (ModelCheck | undefined)[] = [];
+  const spinner = terminal.spin(`Asking ${models.length} models`);
+  let next = 0;
+  let done = 0;
+  let shown = 0;
+  const work = async () => {
+    while (next < models.length) {
+      const at = next++;
+      const check = await probe(models[at], options);
+      found[at] = known.has(check.name)
+        ? check
+        : { ...check, detail: `${check.detail} (not in the list)` };
+      done++;
+      spinner.pause(() => {
+        for (let ready = found[shown]; ready !== undefined; ready = found[++shown]) {
+          report.add("Models", ready, width);
+        }
+      });
+      spinner.update(`Asked ${done} of ${models.length} models`);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: Math.min(AT_A_TIME, models.length) }, work));
+  } finally {
+    spinner.stop();
+  }
+}

@@ -1,0 +1,309 @@
+/**
+ * `fd-bridge models`: shows the list of models, and keeps it right: from a table that was copied from the
+ * AI Gateway page (`update`), or from the workspace itself (`sync`).
+ *
+ * @module
+ */
+
+import { writeAtomically } from "../catalogue/atomic.ts";
+import { inHouseStyle } from "../catalogue/document.ts";
+import { applyChanges, type Change, compare, type Offer } from "../catalogue/merge.ts";
+import { findModelNames, isChatModel } from "../catalogue/names.ts";
+import { changesText, modelRows, modelTable } from "../catalogue/report.ts";
+import { discoverModels, type Discovery, workspaceUrl } from "../catalogue/workspace.ts";
+import { BridgeError } from "../errors.ts";
+import { configFolder, findModels } from "../locate.ts";
+import { type Catalogue, parseModels } from "../models.ts";
+import { trustingClient } from "../network.ts";
+import { startSimulator } from "../simulator.ts";
+import type { Machine, Start } from "../system.ts";
+import { paintFor, Terminal } from "../terminal.ts";
+import { variableOf } from "../variables.ts";
+
+/**
+ * Runs `fd-bridge models`, `models update FILE` or `models sync`.
+ *
+ * @param start The machine and the settings.
+ * @returns The exit code: 0, or 1 where a person declined the changes.
+ * @throws {BridgeError} kind `usage` for words that it doesn't know; `config` and `gateway` where
+ *   something can't be read, asked or written. Then the file is as it was.
+ *
+ * @example
+ * ```ts
+ * import { run } from "../app.ts";
+ * import type { System } from "../system.ts";
+ *
+ * let out = "";
+ * const system = {
+ *   version: "1.0.0",
+ *   embeddedModels: '{"models": ["databricks-gpt-5"]}',
+ *   os: "linux",
+ *   variable: () => undefined,
+ *   readText: () => Promise.resolve(undefined),
+ *   out: (text: string) => void (out += text),
+ *   terminal: { out: false, err: false },
+ * } as unknown as System;
+ * if (await run(["models"], system) !== 0 || !out.includes("embedded")) throw new Error(out);
+ * ```
+ */
+export async function models(start: Start): Promise<number> {
+  const [action = "list", ...rest] = start.line.words;
+  const usage = USAGES[action];
+  if (usage === undefined || rest.length !== usage.words) {
+    throw new BridgeError(
+      "usage",
+      `Expected ${
+        Object.values(USAGES).map(({ text }) => `\`fd-bridge ${text}\``).join(", ")
+      }; got \`fd-bridge ${["models", ...start.line.words].join(" ")}\`.`,
+    );
+  }
+  if (action === "list") return await list(start);
+  const target = await findTarget(start);
+  const { offers, notes } = action === "update"
+    ? await offersOfFile(rest[0], start)
+    : await offersOfWorkspace(start, target.catalogue);
+  return await merge(start, target, offers, notes);
+}
+
+/** Action → what it looks like, and how many words follow it. */
+const USAGES: Readonly<Record<string, { text: string; words: number }>> = {
+  list: { text: "models", words: 0 },
+  update: { text: "models update FILE", words: 1 },
+  sync: { text: "models sync", words: 0 },
+};
+
+async function list({ system, line, config }: Start): Promise<number> {
+  for (const flag of ["yes", "dry-run", "prune"]) {
+    if (line.flags[flag] === true) {
+      throw new BridgeError(
+        "usage",
+        `--${flag} goes with \`fd-bridge models update FILE\` and \`fd-bridge models sync\`.`,
+      );
+    }
+  }
+  const { catalogue, path } = await findModels(
+    config.models,
+    system,
+    system.readText,
+    system.embeddedModels,
+  );
+  const rows = modelRows(catalogue, path === undefined ? "embedded" : "file");
+  if (line.flags.json === true) {
+    system.out(JSON.stringify({ file: path ?? null, models: rows }, null, 2) + "\n");
+    return 0;
+  }
+  const paint = paintFor(system, "out");
+  const gone = rows.filter((row) => row.gone).length;
+  const count = `${rows.length} models from ${catalogue.source}${gone ? `, ${gone} gone` : ""}`;
+  system.out(`${modelTable(rows, paint)}\n${paint("gray", count)}\n`);
+  return 0;
+}
+
+/** The file that is written, as it is now. */
+interface Target {
+  readonly path: string;
+  /** Its text, or the text that a new file begins with. */
+  readonly text: string;
+  readonly catalogue: Catalogue;
+  /** Whether it isn't there yet. */
+  readonly isNew: boolean;
+}
+
+/** The file that `--models` names, or that is in force; else a new one, where every start finds it. */
+async function findTarget({ system, config }: Start): Promise<Target> {
+  const named = config.models;
+  if (named === undefined || await system.readText(named) !== undefined) {
+    const found = await findModels(named, system, system.readText, system.embeddedModels);
+    const text = found.path && await system.readText(found.path);
+    if (found.path && text !== undefined) {
+      return { path: found.path, text, catalogue: found.catalogue, isNew: false };
+    }
+  }
+  const folder = configFolder(system);
+  const slash = system.os === "windows" ? "\\" : "/";
+  const path = named ?? (folder ? `${folder}${slash}models.json` : "models.json");
+  const text = inHouseStyle(system.embeddedModels);
+  return { path, text, catalogue: parseModels(text, path), isNew: true };
+}
+
+/** What was found, and what a person should know about it. */
+interface Found {
+  readonly offers: readonly Offer[];
+  readonly notes: readonly string[];
+}
+
+async function offersOfFile(path: string, { system }: Start): Promise<Found> {
+  const text = path === "-"
+    ? await machineOf(system).input.readAll()
+    : await readTable(path, system);
+  const names = findModelNames(text);
+  if (names.length === 0) {
+    const what = path === "-" ? "The input" : path;
+    throw new BridgeError(
+      "config",
+      `${what} names no model: expected names such as databricks-gpt-5 or system.ai.gpt-5, as the table on the AI Gateway page has them. Nothing was written.`,
+    );
+  }
+  return { offers: names.map((id) => ({ id })), notes: [] };
+}
+
+async function readTable(path: string, { readText }: Start["system"]): Promise<string> {
+  let text: string | undefined;
+  try {
+    text = await readText(path);
+  } catch (cause) {
+    throw new BridgeError("config", `${path} can't be read: is it a text file?`, { cause });
+  }
+  if (text === undefined) throw new BridgeError("config", `${path}: there is no such file.`);
+  return text;
+}
+
+async function offersOfWorkspace(start: Start, { endpoints }: Catalogue): Promise<Found> {
+  const { system, config } = start;
+  const machine = machineOf(system);
+  const simulated = config.demo ? startSimulator() : undefined;
+  const terminal = new Terminal(system);
+  try {
+    const host = simulated?.url ?? await workspaceOf(start);
+    const token = simulated ? "demo" : await tokenOf(start, terminal, host);
+    const spinner = terminal.spin(`Asking ${host}`);
+    const discovery = await discoverModels({
+      host,
+      token,
+      endpoints,
+      fetch: machine.fetch,
+      client: await trustingClient(config.caFile, system.readText),
+      userAgent: `fd-bridge/${system.version}`,
+      onProgress: (text) => spinner.update(`${host}${text.startsWith("/") ? "" : ": "}${text}`),
+    }).finally(() => spinner.stop());
+    return { offers: discovery.offers, notes: notesOf(discovery, host) };
+  } finally {
+    await simulated?.close();
+  }
+}
+
+function notesOf({ offers, source, unusable }: Discovery, host: string): string[] {
+  const silent =
+    offers.filter(({ id, chat, surface }) => surface !== "" && !(chat ?? isChatModel(id))).length;
+  return [
+    `${offers.length} models at ${host}${source}${
+      silent ? `, ${silent} of them not for chats` : ""
+    }`,
+    ...unusable.length > 0
+      ? [`left out, because no surface of the list serves them: ${unusable.join(", ")}`]
+      : [],
+  ];
+}
+
+/** The workspace's address; a gateway in the workspace form has it in its own. */
+async function workspaceOf(start: Start): Promise<string> {
+  const named = await variableOf(start, "DATABRICKS_HOST");
+  if (named) return workspaceUrl(named);
+  const { gateway } = start.config;
+  if (gateway.endsWith("/ai-gateway")) return gateway.replace(/\/ai-gateway$/, "");
+  throw new BridgeError(
+    "config",
+    "DATABRICKS_HOST is not set: put the workspace's address, such as adb-1234567890123456.7.azuredatabricks.net, into the environment or into .env.",
+  );
+}
+
+async function tokenOf(start: Start, terminal: Terminal, host: string): Promise<string> {
+  const token = await variableOf(start, "DATABRICKS_TOKEN") ??
+    (terminal.interactive
+      ? await terminal.secret(`Databricks token for ${host} (not shown):`)
+      : "");
+  if (!token) {
+    throw new BridgeError(
+      "config",
+      "DATABRICKS_TOKEN is not set: put a token of the workspace's into the environment or into .env.",
+    );
+  }
+  return token;
+}
+
+function machineOf({ machine }: Start["system"]): Machine {
+  if (machine === undefined) {
+    throw new BridgeError("usage", "This command needs a machine with files and a keyboard.");
+  }
+  return machine;
+}
+
+/** Shows what would change, asks where somebody can be asked, and writes. */
+async function merge(
+  start: Start,
+  target: Target,
+  offers: readonly Offer[],
+  notes: readonly string[],
+): Promise<number> {
+  const { system, line: { flags } } = start;
+  const changes = compare(target.catalogue, offers, { prune: flags.prune === true });
+  const text = applyChanges(target.text, changes);
+  // A list that the bridge couldn't read must never be written.
+  parseModels(text, target.path);
+  const dry = flags["dry-run"] === true;
+  if (flags.json !== true) show(start, target, changes, notes);
+  const nothing = changes.length === 0 && !(target.isNew && start.config.models !== undefined);
+  let written = false;
+  if (!dry && !nothing) {
+    if (flags.yes !== true && !await agreed(start, target, changes)) {
+      system.err("Nothing was written.\n");
+      return 1;
+    }
+    await write(start, target, text);
+    written = true;
+  }
+  if (flags.json === true) {
+    system.out(JSON.stringify({ file: target.path, written, changes }, null, 2) + "\n");
+  } else if (written) system.out(`Written to ${target.path}.\n`);
+  else if (dry && !nothing) system.out(`Nothing was written: --dry-run.\n`);
+  return 0;
+}
+
+function show(
+  { system }: Start,
+  { path, catalogue, isNew }: Target,
+  changes: readonly Change[],
+  notes: readonly string[],
+): void {
+  const paint = paintFor(system, "out");
+  for (const note of notes) system.out(`${paint("gray", note)}\n`);
+  if (changes.length === 0) {
+    const what = isNew ? "The list embedded in the program" : path;
+    return system.out(`${what} is up to date: ${catalogue.models.length} models.\n`);
+  }
+  const title = isNew ? `${path} (new, from the list embedded in the program)` : path;
+  system.out(`${paint("bold", title)}\n\n${changesText(changes, catalogue.models.length, paint)}`);
+}
+
+/** Asks; where most of the list would go, a bare Enter means no. */
+async function agreed(
+  { system }: Start,
+  { path, catalogue }: Target,
+  changes: readonly Change[],
+): Promise<boolean> {
+  const terminal = new Terminal(system);
+  if (!terminal.interactive) return true;
+  const lost = changes.filter(({ kind }) => kind === "gone" || kind === "removed").length;
+  const most = lost > catalogue.models.length / 2;
+  if (most) {
+    const paint = paintFor(system, "err");
+    system.err(
+      paint(
+        "yellow",
+        `${lost} of ${catalogue.models.length} models would go: is that the whole list?\n`,
+      ),
+    );
+  }
+  return await terminal.confirm(`Write this to ${path}?`, !most);
+}
+
+async function write({ system }: Start, target: Target, text: string): Promise<void> {
+  const now = await system.readText(target.path);
+  if (now !== (target.isNew ? undefined : target.text)) {
+    throw new BridgeError(
+      "config",
+      `${target.path} was changed by somebody else in the meantime: nothing was written. Run the command again.`,
+    );
+  }
+  await writeAtomically(target.path, text, machineOf(system).files);
+}

@@ -1,0 +1,337 @@
+/**
+ * One tiny streamed request with a tool, by the bridge's own road: routed, cleaned, sent, mended, and
+ * read as ForgeCode would read it.
+ *
+ * @module
+ */
+
+import type { Bridge } from "../bridge.ts";
+import type { Config } from "../config.ts";
+import { Gateway } from "../gateway.ts";
+import { isObject, type JsonObject } from "../json.ts";
+import { Log } from "../log.ts";
+import { CallMemory } from "../memory.ts";
+import { Metrics } from "../metrics.ts";
+import { type Catalogue } from "../models.ts";
+import { Negotiator } from "../negotiate.ts";
+import { createRouter } from "../router.ts";
+import { type Check, splitAdvice, type Status } from "./check.ts";
+import { readAnswer, type Reading, type Stumble, STUMBLES } from "./reader.ts";
+
+/** How models are asked. */
+export interface ProbeOptions {
+  /** The settings; timeouts and retries are taken from here. */
+  readonly config: Config;
+  /** The gateway's base URL. */
+  readonly base: string;
+  /** The token. */
+  readonly token: string;
+  /** The list in force. */
+  readonly catalogue: Catalogue;
+  /** Sends requests. */
+  readonly fetch: typeof fetch;
+  /** Certificates of the user's. */
+  readonly client?: Deno.HttpClient;
+  /** Whether a proxy stands in between. */
+  readonly proxied: boolean;
+  /** How long one model may take for its whole answer, in milliseconds. */
+  readonly timeout: number;
+  /** The program's name and version. */
+  readonly userAgent: string;
+}
+
+/** What was found about a model; `--json` prints it as it is. */
+export interface ModelCheck extends Check {
+  /** The surface that answered; null where none did. */
+  readonly surface: string | null;
+  /** Time to the first byte, in milliseconds; null where none came. */
+  readonly firstByteMs: number | null;
+  /** Tokens in and out; null where the gateway told none. */
+  readonly tokens: { readonly input: number; readonly output: number } | null;
+  /** Whether the model called the tool. */
+  readonly calledTool: boolean;
+  /** What the gateway's refusals taught the bridge. */
+  readonly learned: readonly string[];
+  /** What ForgeCode would have stumbled over, and doesn't: names of `STUMBLES` in `reader.ts`. */
+  readonly mended: readonly string[];
+}
+
+/** Tokens that an answer may have: enough for a model that thinks before it calls a tool. */
+const MAX_TOKENS = 1000;
+
+/** The longest answer that is read, in characters. */
+const MAX_ANSWER = 4 * 1024 * 1024;
+
+/** A main turn of ForgeCode's in small (`forgecode.md`, "POST /chat/completions"). */
+function request(model: string): JsonObject {
+  return {
+    model,
+    stream: true,
+    stream_options: { include_usage: true },
+    parallel_tool_calls: true,
+    max_completion_tokens: MAX_TOKENS,
+    messages: [
+      { role: "system", content: "You answer with tool calls and nothing else." },
+      { role: "user", content: 'Call the tool "report" with the word "ready".' },
+    ],
+    tools: [{
+      type: "function",
+      function: {
+        name: "report",
+        description: "Reports a word.",
+        parameters: {
+          type: "object",
+          properties: { word: { type: "string", description: "The word." } },
+          required: ["word"],
+          additionalProperties: false,
+        },
+      },
+    }],
+  };
+}
+
+/**
+ * Asks one model.
+ *
+ * @param model The model's name.
+ * @param options How to ask.
+ * @returns What was found; never throws.
+ *
+ * @example
+ * ```ts
+ * import { readConfig, settings } from "../config.ts";
+ * import { parseCommandLine } from "../flags.ts";
+ * import { parseModels } from "../models.ts";
+ * import { createSimulator } from "../simulator.ts";
+ * import { probe } from "./probe.ts";
+ *
+ * const { handler } = createSimulator({ pace: 0 });
+ * const check = await probe("databricks-claude-sonnet-4-5", {
+ *   config: readConfig(settings(parseCommandLine([]), { process: {} })),
+ *   base: "http://127.0.0.1",
+ *   token: "demo",
+ *   catalogue: parseModels('{"models": []}', "models.json"),
+ *   fetch: (input, init) => handler(new Request(input, init)),
+ *   proxied: true,
+ *   timeout: 10_000,
+ *   userAgent: "fd-bridge",
+ * });
+ * if (check.status !== "ok" || !check.calledTool) throw new Error(check.detail);
+ * ```
+ */
+export async function probe(model: string, options: ProbeOptions): Promise<ModelCheck> {
+  const { token, timeout } = options;
+  let surface: string | null = null;
+  let raw: Promise<string> = Promise.resolve("");
+  const negotiator = new Negotiator();
+  const log = new Log({
+    level: "info",
+    format: "json",
+    color: false,
+    write(line) {
+      const entry: unknown = JSON.parse(line);
+      if (isObject(entry) && typeof entry.surface === "string") surface = entry.surface;
+    },
+  });
+  const bridge = createBridge(options, { negotiator, log, onRaw: (text) => raw = text });
+  const signal = AbortSignal.timeout(timeout);
+  const started = performance.now();
+  const answer = await send(createRouter(bridge), { model, token, signal, started });
+  const learned = negotiator.known.get(model) ?? [];
+  const reading = answer.status === 200 ? readAnswer(answer.text) : undefined;
+  const before = reading ? readAnswer(await raw) : undefined;
+  const verdict = judge(answer, reading, timeout);
+  const mended = reading && before
+    ? [...before.stumbles.keys()]
+      .filter((stumble) => !reading.stumbles.has(stumble) && !consequence(stumble, before))
+    : [];
+  const calledTool = reading !== undefined && reading.calls.length > 0;
+  return {
+    name: model,
+    ...verdict,
+    detail: verdict.status === "ok"
+      ? describe(answer.firstByteMs, surface, reading!, learned, mended)
+      : verdict.detail,
+    surface,
+    firstByteMs: answer.firstByteMs === null ? null : Math.round(answer.firstByteMs),
+    tokens: reading?.usage ?? null,
+    calledTool,
+    learned,
+    mended,
+  };
+}
+
+/** The events of another dialect have no chunks at all: what follows from that is not worth a word. */
+function consequence(stumble: Stumble, { stumbles }: Reading): boolean {
+  return stumbles.has("dialect") && stumble !== "dialect";
+}
+
+/** A bridge of its own for each model: what one teaches is told of that one. */
+function createBridge(
+  { config, base, client, proxied, catalogue, userAgent, fetch, timeout }: ProbeOptions,
+  own: {
+    readonly negotiator: Negotiator;
+    readonly log: Log;
+    readonly onRaw: (text: Promise<string>) => void;
+  },
+): Bridge {
+  // No comment lines: without them a refusal keeps its status. No key: nobody else reaches this bridge.
+  const settings: Config = {
+    ...config,
+    host: "127.0.0.1",
+    clientKey: undefined,
+    heartbeat: 0,
+    firstByteTimeout: timeout,
+    idleTimeout: timeout,
+  };
+  return {
+    config: settings,
+    catalogue: () => catalogue,
+    metadata: () => ({}),
+    gateway: new Gateway({
+      ...settings,
+      base,
+      client,
+      proxied,
+      async fetch(input, init) {
+        const response = await fetch(input, init);
+        if (!response.ok || response.body === null) return response;
+        const [ours, bridges] = response.body.tee();
+        own.onRaw(readText(ours));
+        return new Response(bridges, response);
+      },
+    }),
+    negotiator: own.negotiator,
+    memory: new CallMemory(),
+    guard: undefined,
+    log: own.log,
+    metrics: new Metrics(),
+    userAgent,
+  };
+}
+
+/** What came, as far as it came. */
+async function readText(
+  body: ReadableStream<Uint8Array>,
+  onFirst: () => void = () => {},
+  signal?: AbortSignal,
+): Promise<string> {
+  const reader = body.getReader();
+  const leave = () => void reader.cancel(signal?.reason).catch(() => {});
+  signal?.addEventListener("abort", leave, { once: true });
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      onFirst();
+      text += decoder.decode(value, { stream: true });
+      if (text.length > MAX_ANSWER) {
+        leave();
+        break;
+      }
+    }
+  } catch {
+    // A body that breaks is judged by what came of it.
+  } finally {
+    signal?.removeEventListener("abort", leave);
+  }
+  return text;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly firstByteMs: number | null;
+  readonly late: boolean;
+}
+
+async function send(
+  route: (request: Request) => Promise<Response>,
+  { model, token, signal, started }: {
+    readonly model: string;
+    readonly token: string;
+    readonly signal: AbortSignal;
+    readonly started: number;
+  },
+): Promise<Answer> {
+  const response = await route(
+    new Request("http://127.0.0.1/chat/completions", {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify(request(model)),
+      signal,
+    }),
+  );
+  let firstByteMs: number | null = null;
+  const onFirst = () => firstByteMs ??= performance.now() - started;
+  const text = response.body ? await readText(response.body, onFirst, signal) : "";
+  return { status: response.status, text, firstByteMs, late: signal.aborted };
+}
+
+/** Stumbles that are no fault of anybody's in an answer that was asked to be tiny. */
+const HARMLESS: ReadonlySet<Stumble> = new Set(["done"]);
+
+function judge(
+  { status, text, late }: Answer,
+  reading: Reading | undefined,
+  timeout: number,
+): { status: Status; detail: string; remedy?: string } {
+  if (late) {
+    return {
+      status: "fail",
+      detail: `No whole answer within ${timeout / 1000} s.`,
+      remedy: "Allow more with --timeout, or use another model.",
+    };
+  }
+  if (reading === undefined) {
+    const { detail, remedy } = splitAdvice(messageOf(text));
+    return { status: "fail", detail: `${status}: ${detail}`, remedy };
+  }
+  const found = [...reading.stumbles].filter(([stumble]) => !HARMLESS.has(stumble));
+  if (found.length === 0) return { status: "ok", detail: "" };
+  const [stumble, where] = found[0];
+  const { detail, remedy } = splitAdvice(where);
+  if (stumble === "length") {
+    return {
+      status: "warn",
+      detail: `It used up ${MAX_TOKENS} tokens without an answer.`,
+      remedy: "It thinks long; in real use it has more tokens.",
+    };
+  }
+  return {
+    status: "fail",
+    detail: `ForgeCode would stumble over ${STUMBLES[stumble]}: ${detail}`,
+    remedy: remedy ??
+      (stumble === "error" || stumble === "empty" || stumble === "filter"
+        ? "Try again; if it stays so, use another model."
+        : "Please report it, with the output of `fd-bridge doctor --json`."),
+  };
+}
+
+function messageOf(text: string): string {
+  try {
+    const body: unknown = JSON.parse(text);
+    if (isObject(body) && isObject(body.error)) return String(body.error.message);
+  } catch {
+    // What isn't JSON is shown as it is.
+  }
+  return text.slice(0, 300) || "no body";
+}
+
+function describe(
+  firstByteMs: number | null,
+  surface: string | null,
+  { calls, usage }: Reading,
+  learned: readonly string[],
+  mended: readonly string[],
+): string {
+  return [
+    `${surface ?? "?"}, ${calls.length > 0 ? "tool call" : "text, no tool call"}`,
+    firstByteMs === null ? "" : `first byte ${(firstByteMs / 1000).toFixed(2)} s`,
+    usage ? `${usage.input}+${usage.output} tokens` : "",
+    learned.length > 0 ? `learned: ${learned.join(", ")}` : "",
+    mended.length > 0 ? `mended: ${mended.join(", ")}` : "",
+  ].filter(Boolean).join("; ");
+}

@@ -1,0 +1,106 @@
+/**
+ * The real {@linkcode Machine}: what Deno offers, in the program's words. It decides nothing.
+ *
+ * @module
+ */
+
+import { lookup } from "node:dns/promises";
+import type { Files, Input, Machine, Sockets } from "./system.ts";
+
+/** A system without modes says nothing: then a file may be written. */
+const NO_MODE = 0o666;
+
+function ifThere<T>(promise: Promise<T>): Promise<T | undefined> {
+  return promise.catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  });
+}
+
+const files: Files = {
+  realPath: (path) => ifThere(Deno.realPath(path)),
+  async mode(path) {
+    const info = await ifThere(Deno.stat(path));
+    return info && (info.mode ?? NO_MODE) & 0o777;
+  },
+  makeFolder: (path) => Deno.mkdir(path, { recursive: true }),
+  async create(path, text, mode) {
+    using file = await Deno.open(path, { write: true, createNew: true, mode });
+    const bytes = new TextEncoder().encode(text);
+    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+    await file.sync();
+    // What the umask took away from the mode.
+    if (mode !== undefined && Deno.build.os !== "windows") await Deno.chmod(path, mode);
+  },
+  rename: (from, to) => Deno.rename(from, to),
+  remove: (path) => Deno.remove(path),
+};
+
+const input: Input = {
+  terminal: Deno.stdin.isTerminal(),
+  readAll: () => new Response(Deno.stdin.readable).text(),
+  async read() {
+    const buffer = new Uint8Array(4096);
+    const size = await Deno.stdin.read(buffer);
+    return size === null ? undefined : buffer.subarray(0, size);
+  },
+  setRaw: (raw) => Deno.stdin.setRaw(raw),
+};
+
+/** Ends with an error when a promise takes too long, and closes what comes too late. */
+async function inTime(opening: Promise<Deno.Conn>, time: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Deno.errors.TimedOut(`no connection within ${time / 1000} s`)),
+      time,
+    );
+  });
+  const opened = opening.then((connection) => connection.close());
+  // A failure that comes after the time is up has been told already.
+  opened.catch(() => {});
+  try {
+    await Promise.race([opened, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const sockets: Sockets = {
+  async lookup(hostname) {
+    return (await lookup(hostname, { all: true })).map(({ address }) => address);
+  },
+  connect: (hostname, port, time) => inTime(Deno.connect({ hostname, port }), time),
+  connectTls: (hostname, port, time, certificates) =>
+    inTime(
+      Deno.connect({ hostname, port })
+        // The handshake is what is asked for; on a connection it happens with the first byte only.
+        .then((tcp) => Deno.startTls(tcp, { hostname, caCerts: [...certificates] }))
+        .then(async (tls) => {
+          await tls.handshake();
+          return tls;
+        }),
+      time,
+    ),
+  listen: (hostname, port) => Deno.listen({ hostname, port }).close(),
+};
+
+/**
+ * The machine that the program runs on.
+ *
+ * @example
+ * ```ts
+ * import { machine } from "./machine.ts";
+ *
+ * if (await machine.files.realPath("/nowhere/at/all") !== undefined) throw new Error("nothing there");
+ * ```
+ */
+export const machine: Machine = {
+  files,
+  input,
+  sockets,
+  fetch: (...request) => fetch(...request),
+  async seal() {
+    await Deno.permissions.revoke({ name: "write" });
+  },
+};

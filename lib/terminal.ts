@@ -1,0 +1,212 @@
+/**
+ * Talking with a person at a terminal: questions, secrets that nobody sees, colours, and a spinner while
+ * something takes time. Where there is no terminal nothing is asked and nothing turns.
+ *
+ * @module
+ */
+
+import type { System } from "./system.ts";
+
+/** What a terminal needs of the system. */
+export type TerminalSystem = Pick<System, "err" | "exit" | "machine" | "terminal" | "variable">;
+
+/** Names of colours and styles → ANSI codes. */
+const CODES = { bold: 1, red: 31, green: 32, yellow: 33, cyan: 36, gray: 90 } as const;
+
+/** Colours a text, or leaves it as it is. */
+export type Paint = (color: keyof typeof CODES, text: string) => string;
+
+/**
+ * The paint for one output: colours on a terminal, unless `NO_COLOR` is set.
+ *
+ * @param system The machine.
+ * @param output Where the text goes.
+ *
+ * @example
+ * ```ts
+ * import { paintFor } from "./terminal.ts";
+ *
+ * const paint = paintFor({ terminal: { out: true, err: true }, variable: () => "1" }, "out");
+ * if (paint("red", "x") !== "x") throw new Error("NO_COLOR is set");
+ * ```
+ */
+export function paintFor(
+  { terminal, variable }: Pick<System, "terminal" | "variable">,
+  output: "out" | "err",
+): Paint {
+  const color = terminal[output] && !variable("NO_COLOR");
+  return (name, text) => color && text !== "" ? `\x1b[${CODES[name]}m${text}\x1b[0m` : text;
+}
+
+/**
+ * A text of somebody else's, safe to show: one line, without the control characters by which it could
+ * write over what stands there, cut at a length.
+ *
+ * @example
+ * ```ts
+ * import { printable } from "./terminal.ts";
+ *
+ * if (printable("a\n\x1b[2Jb", 10) !== "a [2Jb") throw new Error("one line");
+ * ```
+ */
+export function printable(text: string, longest = 400): string {
+  // deno-lint-ignore no-control-regex
+  const clean = text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g, " ").trim();
+  return clean.length > longest ? `${clean.slice(0, longest - 1)}…` : clean;
+}
+
+const FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏";
+
+/** Something turns while a person waits; {@linkcode Terminal.spin} starts it. */
+export interface Spinner {
+  /** Shows another text. */
+  readonly update: (text: string) => void;
+  /** Takes the line away while something else is written. */
+  readonly pause: (write: () => void) => void;
+  /** Takes the line away for good. */
+  readonly stop: () => void;
+}
+
+/** Keys of a terminal in raw mode. */
+const KEY = { interrupt: 3, end: 4, backspace: 8, newline: 10, enter: 13, clear: 21, delete: 127 };
+
+/**
+ * A person at a terminal.
+ *
+ * @example
+ * ```ts
+ * import { Terminal } from "./terminal.ts";
+ *
+ * const terminal = new Terminal({
+ *   err: () => {},
+ *   exit: () => {},
+ *   terminal: { out: false, err: false },
+ *   variable: () => undefined,
+ * });
+ * if (terminal.interactive) throw new Error("nobody is there");
+ * ```
+ */
+export class Terminal {
+  readonly #system: TerminalSystem;
+  /** What was typed beyond the line that was asked for. */
+  #typed: number[] = [];
+
+  /** Whether there is somebody to ask: one who types, and reads. */
+  readonly interactive: boolean;
+
+  /** @param system The machine. */
+  constructor(system: TerminalSystem) {
+    this.#system = system;
+    this.interactive = system.machine?.input.terminal === true && system.terminal.err;
+  }
+
+  /**
+   * Asks for a line.
+   *
+   * @param question What is asked, without a space at its end.
+   * @returns The line without white space around it; undefined where the input has ended.
+   */
+  async ask(question: string): Promise<string | undefined> {
+    this.#system.err(`${question} `);
+    return (await this.#line())?.trim();
+  }
+
+  /**
+   * Asks for a yes or a no.
+   *
+   * @param question What is asked; `[Y/n]` or `[y/N]` is put behind it.
+   * @param otherwise What Enter alone means.
+   */
+  async confirm(question: string, otherwise: boolean): Promise<boolean> {
+    const answer = await this.ask(`${question} ${otherwise ? "[Y/n]" : "[y/N]"}`);
+    if (answer === undefined) return false;
+    return answer === "" ? otherwise : /^y(es)?$/i.test(answer);
+  }
+
+  /**
+   * Asks for a secret: nothing of it is shown. Ctrl-C ends the program, and the terminal is left as it
+   * was found.
+   *
+   * @param question What is asked.
+   * @returns The secret, or undefined where nothing was typed.
+   */
+  async secret(question: string): Promise<string | undefined> {
+    const input = this.#system.machine!.input;
+    this.#system.err(`${question} `);
+    input.setRaw(true);
+    try {
+      const line = await this.#line(true);
+      return line?.trim() || undefined;
+    } finally {
+      input.setRaw(false);
+      this.#system.err("\n");
+    }
+  }
+
+  /**
+   * Starts a spinner; where nobody looks, nothing is written.
+   *
+   * @param text What takes time.
+   */
+  spin(text: string): Spinner {
+    if (!this.#system.terminal.err) {
+      return { update: () => {}, pause: (write) => write(), stop: () => {} };
+    }
+    const paint = paintFor(this.#system, "err");
+    let shown = text;
+    let frame = 0;
+    const draw = () => {
+      const mark = FRAMES[frame++ % FRAMES.length];
+      this.#system.err(`\r${paint("cyan", mark)} ${printable(shown, 76)}\x1b[K`);
+    };
+    draw();
+    const timer = setInterval(draw, 80);
+    return {
+      update: (text) => shown = text,
+      pause: (write) => {
+        this.#system.err("\r\x1b[K");
+        write();
+        draw();
+      },
+      stop: () => {
+        clearInterval(timer);
+        this.#system.err("\r\x1b[K");
+      },
+    };
+  }
+
+  /** A line of bytes; in raw mode the keys that a terminal would have handled are handled here. */
+  async #line(raw = false): Promise<string | undefined> {
+    const input = this.#system.machine!.input;
+    let line: number[] = [];
+    for (;;) {
+      if (this.#typed.length === 0) {
+        const bytes = await input.read();
+        if (bytes === undefined) return line.length > 0 ? decode(line) : undefined;
+        this.#typed = [...bytes];
+      }
+      while (this.#typed.length > 0) {
+        const key = this.#typed.shift()!;
+        if (key === KEY.newline || key === KEY.enter) return decode(line);
+        if (!raw) {
+          line.push(key);
+        } else if (key === KEY.interrupt) {
+          input.setRaw(false);
+          this.#system.err("\n");
+          this.#system.exit(130);
+          return undefined;
+        } else if (key === KEY.end && line.length === 0) return undefined;
+        else if (key === KEY.clear) line = [];
+        else if (key === KEY.backspace || key === KEY.delete) line.pop();
+        else line.push(key);
+      }
+    }
+  }
+}
+
+/** A terminal may wrap what is pasted in marks, and send sequences for keys: neither belongs to a line. */
+function decode(line: readonly number[]): string {
+  return new TextDecoder().decode(new Uint8Array(line))
+    // deno-lint-ignore no-control-regex
+    .replace(/\x1b\[[0-9;]*[~A-Za-z]/g, "").replace(/[\x00-\x08\x0b-\x1f]/g, "");
+}

@@ -1,0 +1,180 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { ADVICE, BridgeError, gatewayError, isErrorBody, maskSecrets } from "../lib/errors.ts";
+import type { JsonObject } from "../lib/json.ts";
+import { errorFixtures } from "./helpers/fixtures.ts";
+
+for (const { id, status, headers, body, includes } of errorFixtures()) {
+  Deno.test(`gatewayError() makes one OpenAI error of ${id}`, async () => {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    const error = gatewayError(status, text, { headers: new Headers(headers) });
+    assertEquals([error.kind, error.status], ["gateway", status]);
+    const response = error.toResponse();
+    assertEquals(response.status, status);
+    assertEquals(response.headers.get("retry-after"), headers?.["retry-after"] ?? null);
+    const { error: parts } = await response.json();
+    assertEquals(Object.keys(parts), ["message", "type", "param", "code"]);
+    assertStringIncludes(parts.message, includes);
+    assert(typeof parts.type === "string" && parts.type !== "");
+    assert(parts.code === null || typeof parts.code === "string");
+    assert(!/<\/?(html|body|h1|center)/i.test(parts.message), "HTML is never shown raw");
+  });
+}
+
+const ADVISED: readonly (readonly [id: string, words: string])[] = [
+  ["endpoint-disabled", "not enabled for your workspace"],
+  ["invalid-token-text-403", "create a new one"],
+  ["invalid-token-text-400", "create a new one"],
+  ["invalid-token-json", "create a new one"],
+  ["invalid-token-401", "create a new one"],
+  ["ip-blocked", "IP access list"],
+  ["rate-limit-qps", "limit on requests"],
+  ["rate-limit-tokens", "input tokens a minute"],
+  ["endpoint-not-found", "no such model"],
+  ["unity-catalog", "Unity Catalog name"],
+];
+
+Deno.test("gatewayError() says what to do where that is known", () => {
+  for (const [id, words] of ADVISED) {
+    const { status, body } = errorFixtures().find((fixture) => fixture.id === id)!;
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    const { message } = gatewayError(status, text);
+    assertStringIncludes(message, "[fd-bridge: ");
+    assertStringIncludes(message, words);
+    assert(!gatewayError(status, text, { advice: false }).message.includes("fd-bridge"));
+  }
+  for (const { advice } of ADVICE) assert(advice.endsWith("."), advice);
+});
+
+Deno.test("gatewayError() takes param, type and code from where they stand", () => {
+  const error = gatewayError(400, {
+    error: { message: "no", type: "t", param: "messages", code: "c" },
+  });
+  assertEquals([error.type, error.param, error.code], ["t", "messages", "c"]);
+  const databricks = gatewayError(400, { error_code: "BAD", message: "no" });
+  assertEquals([databricks.code, databricks.type], ["BAD", "invalid_request_error"]);
+  assertEquals(gatewayError(429, { error: { message: "x" } }).type, "rate_limit_error");
+  assertEquals(gatewayError(503, "").type, "server_error");
+  const anthropic = { type: "error", error: { type: "overloaded_error", message: "busy" } };
+  assertEquals(gatewayError(529, anthropic).type, "overloaded_error");
+});
+
+Deno.test("gatewayError() reads an error that is the text of another, or in a list", () => {
+  const inner = JSON.stringify({ error: { message: "Field required", type: "t" } });
+  const error = gatewayError(400, { error_code: "BAD", message: inner });
+  assertEquals([error.message, error.type, error.code], ["Field required", "t", "BAD"]);
+  assertEquals(gatewayError(400, '[{"error": {"message": "in a list"}}]').message, "in a list");
+  const page = gatewayError(502, { message: "<html><title>Bad</title></html>" });
+  assertStringIncludes(page.message, 'titled "Bad"');
+  assertEquals(gatewayError(400, "<name> is no model").message, "<name> is no model");
+});
+
+Deno.test("gatewayError() keeps Retry-After, or makes it of the body's own", () => {
+  assertEquals(
+    gatewayError(429, { error: { message: "x", retry_after: 14.2 } }).headers["retry-after"],
+    "15",
+  );
+  const headers = new Headers({ "retry-after": "3", "x-request-id": "r" });
+  const error = gatewayError(429, { error: { message: "x", retry_after: 15 } }, { headers });
+  assertEquals(error.headers, { "retry-after": "3", "x-request-id": "r" });
+});
+
+Deno.test("gatewayError() gives an error inside a 200 its own number, or 502", () => {
+  assertEquals(gatewayError(200, { error: { message: "x", code: 429 } }).status, 429);
+  for (const code of [undefined, "c", 5, 200, 700]) {
+    assertEquals(gatewayError(200, { error: { message: "x", code } }).status, 502);
+  }
+});
+
+Deno.test("BridgeError.toEvent() has a code that ForgeCode can read, and no choices", () => {
+  for (
+    const [code, expected] of [[429, 429], [-1, "-1"], [1e9, "1000000000"], [1.5, "1.5"], [
+      "a",
+      "a",
+    ]]
+  ) {
+    const event = gatewayError(200, { error: { message: "x", code } }).toEvent();
+    assertEquals(Object.keys(event), ["error"]);
+    assertEquals(event.error.code, expected as never);
+  }
+});
+
+Deno.test("isErrorBody() tells errors from answers", () => {
+  const errors: JsonObject[] = [
+    { error: {} },
+    { error: "x" },
+    { error: { message: "x" }, choices: [] },
+    { error_code: 1, message: "x" },
+    { type: "error", message: "x" },
+    { message: "x" },
+    { detail: [{ msg: "x" }] },
+  ];
+  for (const value of errors) assert(isErrorBody(value), JSON.stringify(value));
+  const answers: JsonObject[] = [
+    {},
+    { choices: [], error: null },
+    { choices: [], error: {} },
+    { delta: {}, error: "" },
+    { choices: [], error_code: 5 },
+    { object: "response", message: "x" },
+    { choices: [], message: "x" },
+    { error: false },
+    { usage: {} },
+  ];
+  for (const value of answers) assert(!isErrorBody(value), JSON.stringify(value));
+});
+
+Deno.test("maskSecrets() masks tokens of every known form, and those that it is told", () => {
+  const cases: readonly (readonly [string, string])[] = [
+    ["token dapi0123456789abcdef-2 is bad", "token *** is bad"],
+    ["eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln", "***"],
+    ["Authorization: Bearer abcd1234, x", "Authorization: Bearer ***, x"],
+    ["bearer   abcd1234", "bearer   ***"],
+    ["the bearer of news", "the bearer of news"],
+    ["nothing here", "nothing here"],
+  ];
+  for (const [text, expected] of cases) assertEquals(maskSecrets(text), expected);
+  assertEquals(maskSecrets("a~b~c a~b~c", ["a~b~c"]), "*** ***");
+  assertEquals(maskSecrets("abc", ["abc"]), "abc", "what is so short is a word");
+});
+
+/** Texts that make careless patterns take quadratic time. */
+const AWKWARD: readonly string[] = [
+  "x" + " ".repeat(2 ** 20) + "x",
+  "Bearer " + " ".repeat(2 ** 20),
+  "Bearer".repeat(2 ** 17),
+  "<title".repeat(2 ** 17),
+  "<html>" + "<title>".repeat(2 ** 17),
+  "eyJ".repeat(2 ** 18),
+  "dapi".repeat(2 ** 18),
+  '{"message": "' + "a.".repeat(2 ** 19) + '"}',
+  "{".repeat(2 ** 20),
+  "[".repeat(2 ** 20),
+];
+
+Deno.test("gatewayError() is bounded in what it shows, and quick on a MiB of awkward text", () => {
+  for (const text of AWKWARD) {
+    const { message } = gatewayError(400, text, { secrets: ["opaque~secret"] });
+    assert(message.length < 4500, `${message.length}`);
+  }
+});
+
+Deno.test("gatewayError() shows no half of a secret where it cuts a message", () => {
+  for (let at = 3950; at < 4010; at++) {
+    const text = "w ".repeat(at / 2) + "dapi0123456789abcdef0123456789abcdef opaque~secret tail";
+    const { message } = gatewayError(400, text, { secrets: ["opaque~secret"] });
+    assert(!/dapi0|opaque/.test(message), message.slice(-60));
+  }
+});
+
+Deno.test("gatewayError() survives errors that nest without end", () => {
+  const deep = '{"error":'.repeat(50_000) + '"x"' + "}".repeat(50_000);
+  assertEquals(gatewayError(400, deep).status, 400);
+});
+
+Deno.test("BridgeError gives each kind its status and OpenAI's shape", async () => {
+  const error = new BridgeError("request", "`x` is wrong.", { param: "x" });
+  assertEquals([error.status, error.type, error.code], [400, "invalid_request_error", "request"]);
+  assertEquals(await error.toResponse().json(), {
+    error: { message: "`x` is wrong.", type: "invalid_request_error", param: "x", code: "request" },
+  });
+});

@@ -1,0 +1,78 @@
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { BridgeError } from "../lib/errors.ts";
+import { COMMANDS, FLAGS, helpText, parseCommandLine } from "../lib/flags.ts";
+
+/** A value that a flag of this kind takes. */
+const VALUES: Readonly<Record<string, string>> = {
+  text: "x",
+  file: "a b.json",
+  port: "9090",
+  count: "1",
+  seconds: "10s",
+  bytes: "1MB",
+  list: "one",
+};
+
+Deno.test("parseCommandLine() takes every flag in both forms, its value kept as text", () => {
+  for (const { name, kind, commands } of FLAGS) {
+    const command = commands === undefined || commands.includes("serve") ? "serve" : commands[0];
+    const line = (...args: string[]) => parseCommandLine([command, ...args]).flags[name];
+    if (kind === "boolean") {
+      assertEquals(line(`--${name}`), true, name);
+      assertEquals(line(), undefined, `${name}: what was not typed is not there`);
+      continue;
+    }
+    const value = VALUES[kind];
+    const expected = kind === "list" ? [value] : value;
+    assertEquals(line(`--${name}`, value), expected, name);
+    assertEquals(line(`--${name}=${value}`), expected, name);
+  }
+});
+
+Deno.test("parseCommandLine() takes short forms, negations and repeated lists", () => {
+  assertEquals(parseCommandLine(["-p", "0"]).flags.port, "0");
+  assertEquals(parseCommandLine(["-h"]).flags.help, true);
+  assertEquals(parseCommandLine(["-V"]).flags.version, true);
+  assertEquals(parseCommandLine(["--no-runaway-guard"]).flags["runaway-guard"], false);
+  const hosts = parseCommandLine(["--allow-host", "a", "--allow-host", "b"]).flags["allow-host"];
+  assertEquals(hosts, ["a", "b"]);
+});
+
+Deno.test("parseCommandLine() runs the bridge where no command is typed", () => {
+  assertEquals(parseCommandLine([]).command, "serve");
+  assertEquals(parseCommandLine(["--demo"]).command, "serve");
+  assertEquals(parseCommandLine(["serve", "--demo"]).flags, { demo: true });
+});
+
+const REFUSED: readonly (readonly [what: string, args: readonly string[], ...words: string[]])[] = [
+  ["an unknown flag", ["--prot", "80"], 'no flag "--prot"', "Did you mean --port?"],
+  ["an unknown flag with a value", ["--prot=secret"], 'no flag "--prot"'],
+  ["a flag that is like none", ["--quite-another"], "--help"],
+  ["an unknown short flag", ["-z"], "-z"],
+  ["an unknown command", ["sreve"], 'no command "sreve"', "serve"],
+  ["a flag without its value", ["--port"], "--port needs a value"],
+  ["a flag with an empty value", ["--models="], "--models needs a value"],
+  ["a flag before another one", ["--models", "--demo"], "--models"],
+  ["a negation of what has none", ["--no-port"], "no-port"],
+];
+
+for (const [what, args, ...words] of REFUSED) {
+  Deno.test(`parseCommandLine() refuses ${what} in one clear line`, () => {
+    const error = assertThrows(() => parseCommandLine(args), BridgeError);
+    assertEquals(error.kind, "usage");
+    for (const word of words) assertStringIncludes(error.message, word);
+    assert(!/\n|secret/.test(error.message), error.message);
+  });
+}
+
+Deno.test("helpText() lists every flag and command of its page, with variables and defaults", () => {
+  const page = helpText("serve");
+  for (const { name, env, commands, default: value, kind } of FLAGS) {
+    if (commands && !commands.includes("serve")) continue;
+    assertStringIncludes(page, name);
+    if (env) assertStringIncludes(page, env);
+    if (value && kind !== "boolean") assertStringIncludes(page, `default ${value}`);
+  }
+  for (const { help } of COMMANDS) assertStringIncludes(page, help);
+  for (const line of page.split("\n")) assert(line.length < 200, line);
+});

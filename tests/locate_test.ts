@@ -1,0 +1,107 @@
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { BridgeError } from "../lib/errors.ts";
+import { configFolder, findModels, readEnvFile } from "../lib/locate.ts";
+
+const EMBEDDED = '{"models": ["embedded"]}';
+
+function place(os: string, variables: Record<string, string> = {}) {
+  return { os, variable: (name: string): string | undefined => variables[name] };
+}
+
+const HOME = place("linux", { HOME: "/home/ada" });
+
+/** Files that can be read; an Error as content is what reading it throws. */
+function reader(
+  files: Record<string, string | Error>,
+): (path: string) => Promise<string | undefined> {
+  return (path) => {
+    const content = files[path];
+    return content instanceof Error ? Promise.reject(content) : Promise.resolve(content);
+  };
+}
+
+Deno.test("configFolder() is where each system keeps such things", () => {
+  assertEquals(configFolder(HOME), "/home/ada/.config/fd-bridge");
+  assertEquals(
+    configFolder(place("linux", { HOME: "/home/ada", XDG_CONFIG_HOME: "/x" })),
+    "/x/fd-bridge",
+  );
+  assertEquals(
+    configFolder(place("darwin", { HOME: "/Users/ada" })),
+    "/Users/ada/Library/Application Support/fd-bridge",
+  );
+  assertEquals(
+    configFolder(place("windows", { APPDATA: "C:\\Users\\ada\\AppData\\Roaming" })),
+    "C:\\Users\\ada\\AppData\\Roaming\\fd-bridge",
+  );
+  assertEquals(configFolder(place("linux")), undefined);
+  assertEquals(configFolder(place("windows")), undefined);
+});
+
+Deno.test("findModels() looks at the named file, here, the configuration folder, and what is embedded, in this order", async () => {
+  const everywhere: Record<string, string> = {
+    "named.json": '{"models": ["named"]}',
+    "./models.json": '{"models": ["here"]}',
+    "/home/ada/.config/fd-bridge/models.json": '{"models": ["folder"]}',
+  };
+  const first = async (named: string | undefined, files: Record<string, string>) => {
+    const { catalogue, path } = await findModels(named, HOME, reader(files), EMBEDDED);
+    return [catalogue.models[0].id, path, catalogue.source];
+  };
+  assertEquals(await first("named.json", everywhere), ["named", "named.json", "named.json"]);
+  assertEquals(await first(undefined, everywhere), ["here", "./models.json", "./models.json"]);
+  delete everywhere["./models.json"];
+  const folder = "/home/ada/.config/fd-bridge/models.json";
+  assertEquals(await first(undefined, everywhere), ["folder", folder, folder]);
+  assertEquals(await first(undefined, {}), [
+    "embedded",
+    undefined,
+    "the list embedded in the program",
+  ]);
+});
+
+Deno.test("findModels() falls back from a missing default file only", async () => {
+  const fails = async (named: string | undefined, files: Record<string, string | Error>) => {
+    const error = await assertRejects(
+      () => findModels(named, HOME, reader(files), EMBEDDED),
+      BridgeError,
+    );
+    assertEquals(error.kind, "config");
+    return error.message;
+  };
+  assertStringIncludes(await fails("mine.json", {}), "mine.json: there is no such file");
+  assertStringIncludes(
+    await fails(undefined, { "./models.json": "{" }),
+    "./models.json: line 1, column 2",
+  );
+  assertStringIncludes(
+    await fails(undefined, { "./models.json": '{"models": [{}]}' }),
+    "./models.json: models[0]",
+  );
+  const denied = new Error("Permission denied (os error 13): open './models.json'");
+  const message = await fails(undefined, { "./models.json": denied });
+  assertEquals(message, "./models.json: can't be read: Permission denied.");
+});
+
+Deno.test("readEnvFile() reads the named file, else .env, else the one in the configuration folder", async () => {
+  const files: Record<string, string> = {
+    "x.env": "A=named",
+    ".env": "A=here\nB='two words' # why\nexport C=3\n",
+    "/home/ada/.config/fd-bridge/.env": "A=folder",
+  };
+  assertEquals((await readEnvFile("x.env", HOME, reader(files)))?.variables.A, "named");
+  const here = await readEnvFile(undefined, HOME, reader(files));
+  assertEquals(here?.path, ".env");
+  assertEquals(here?.variables, { A: "here", B: "two words", C: "3" });
+  delete files[".env"];
+  assertEquals((await readEnvFile(undefined, HOME, reader(files)))?.variables.A, "folder");
+  assertEquals(await readEnvFile(undefined, HOME, reader({})), undefined);
+});
+
+Deno.test("readEnvFile() names a file that is there and can't be read", async () => {
+  const missing = await assertRejects(() => readEnvFile("x.env", HOME, reader({})), BridgeError);
+  assertEquals(missing.message, "x.env: there is no such file (the env file).");
+  const denied = reader({ ".env": new Error("Is a directory (os error 21)") });
+  const error = await assertRejects(() => readEnvFile(undefined, HOME, denied), BridgeError);
+  assertEquals(error.message, ".env: can't be read: Is a directory.");
+});

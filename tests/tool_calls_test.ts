@@ -1,0 +1,169 @@
+import { assert, assertEquals } from "@std/assert";
+import type { JsonObject } from "../lib/json.ts";
+import { ToolCallOrder } from "../lib/tool_calls.ts";
+
+interface Joined {
+  id: unknown;
+  name: unknown;
+  arguments: string;
+}
+
+/** Feeds deltas, ends, and joins what came out as ForgeCode does: by change of id. */
+function joined(deltas: unknown[][], whole = true): Joined[] {
+  let made = 0;
+  const order = new ToolCallOrder(() => `made_${++made}`);
+  const out: JsonObject[] = [];
+  for (const delta of deltas) out.push(...order.push(delta));
+  out.push(...order.end(whole));
+  const calls: Joined[] = [];
+  for (const fragment of out) {
+    const { name, arguments: text } = fragment.function as JsonObject;
+    assertEquals(typeof text, "string");
+    if (fragment.id !== undefined) {
+      assertEquals(fragment.index, calls.length, "calls are counted from 0");
+      assertEquals(fragment.type, "function");
+      calls.push({ id: fragment.id, name, arguments: text as string });
+    } else {
+      assertEquals(fragment.index, calls.length - 1, "a call's fragments stand together");
+      calls[calls.length - 1].arguments += text;
+    }
+  }
+  assertEquals(new Set(calls.map(({ id }) => id)).size, calls.length, "each id is used once");
+  return calls;
+}
+
+function part(
+  index: unknown,
+  text?: unknown,
+  head: { id?: unknown; name?: unknown } = {},
+): JsonObject {
+  const { id, name } = head;
+  return {
+    ...index === undefined ? {} : { index },
+    ...id === undefined ? {} : { id, type: "function" },
+    function: {
+      ...name === undefined ? {} : { name },
+      ...text === undefined ? {} : { arguments: text },
+    },
+  };
+}
+
+Deno.test("ToolCallOrder passes a call's fragments as they come", () => {
+  const order = new ToolCallOrder(() => "never");
+  const first = order.push([part(0, "", { id: "a", name: "f" })]);
+  assertEquals(first, [{
+    index: 0,
+    id: "a",
+    type: "function",
+    function: { name: "f", arguments: "" },
+  }]);
+  assertEquals(order.push([part(0, '{"x"')]), [{ index: 0, function: { arguments: '{"x"' } }]);
+  assertEquals(order.push([part(0, ":1}")]), [{ index: 0, function: { arguments: ":1}" } }]);
+  assertEquals(order.end(true), []);
+});
+
+Deno.test("ToolCallOrder puts interleaved calls one behind the other", () => {
+  const calls = joined([
+    [part(0, "", { id: "a", name: "f" }), part(1, "", { id: "b", name: "g" })],
+    [part(1, '{"y"')],
+    [part(0, '{"x"')],
+    [part(1, ":2}")],
+    [part(0, ":1}")],
+  ]);
+  assertEquals(calls, [
+    { id: "a", name: "f", arguments: '{"x":1}' },
+    { id: "b", name: "g", arguments: '{"y":2}' },
+  ]);
+});
+
+Deno.test("ToolCallOrder lets the first call out live while others wait, and not longer than it must", () => {
+  const order = new ToolCallOrder(() => "x");
+  order.push([part(0, "{", { id: "a", name: "f" }), part(1, "{}", { id: "b", name: "g" })]);
+  const done = order.push([part(0, "}")]);
+  assertEquals(done.map(({ index }) => index), [0, 1], "the second goes out with the first's end");
+});
+
+Deno.test("ToolCallOrder gives ids where there are none, and to calls that share one", () => {
+  assertEquals(joined([[part(0, "{}", { name: "f" })], [part(1, "{}", { name: "g", id: null })]]), [
+    { id: "made_1", name: "f", arguments: "{}" },
+    { id: "made_2", name: "g", arguments: "{}" },
+  ]);
+  const shared = joined([[
+    part(0, "{}", { id: "a", name: "f" }),
+    part(1, "{}", { id: "a", name: "g" }),
+  ]]);
+  assertEquals(shared.map(({ id }) => id), ["a", "made_1"]);
+  assertEquals(joined([[part(0, "{}", { id: 7, name: "f" })]])[0].id, "made_1");
+});
+
+Deno.test("ToolCallOrder goes on by id, by index, or with the last call", () => {
+  const byId = [[part(undefined, "{", { id: "a", name: "f" })], [
+    part(undefined, "}", { id: "a" }),
+  ]];
+  assertEquals(joined(byId), [{ id: "a", name: "f", arguments: "{}" }]);
+  const byNothing = [[part(undefined, "{", { id: "a", name: "f" })], [part(undefined, "}")]];
+  assertEquals(joined(byNothing), [{ id: "a", name: "f", arguments: "{}" }]);
+  const newIndex = [[part(1, "{", { id: "a", name: "f" })], [part(0, "}")]];
+  assertEquals(joined(newIndex), [{ id: "a", name: "f", arguments: "{}" }]);
+});
+
+Deno.test("ToolCallOrder tells whole calls at one index apart", () => {
+  const calls = joined([
+    [part(0, '{"a":1}', { id: "a", name: "f" })],
+    [part(0, '{"b":1}', { id: "b", name: "f" })],
+    [part(0, '{"c":1}', { name: "f" })],
+  ]);
+  assertEquals(calls.map((call) => call.arguments), ['{"a":1}', '{"b":1}', '{"c":1}']);
+});
+
+Deno.test("ToolCallOrder makes arguments strings, and {} of none in a whole answer", () => {
+  for (
+    const [args, expected] of [[{ a: 1 }, '{"a":1}'], [null, "{}"], [undefined, "{}"], ["", "{}"]]
+  ) {
+    assertEquals(joined([[part(0, args, { id: "a", name: "f" })]])[0].arguments, expected);
+  }
+  assertEquals(joined([[part(0, "", { id: "a", name: "f" })]], false)[0].arguments, "");
+  assertEquals(joined([[{ index: 0, id: "a", name: "flat", arguments: "{}" }]]), [
+    { id: "a", name: "flat", arguments: "{}" },
+  ]);
+});
+
+Deno.test("ToolCallOrder waits for a late name, and tells a call that never gets one at the end", () => {
+  const late = joined([[part(0, '{"x":', { id: "a" })], [part(0, "1}", { name: "f" })]]);
+  assertEquals(late, [{ id: "a", name: "f", arguments: '{"x":1}' }]);
+  assertEquals(joined([[part(0, "{}", { id: "a" })]]).length, 1);
+});
+
+Deno.test("ToolCallOrder keeps unknown fields, with Gemini's signature where clients look for it", () => {
+  const begun: unknown[] = [];
+  const order = new ToolCallOrder(() => "x", (call) => begun.push(call));
+  const [fragment] = order.push([
+    { ...part(0, "{}", { id: "a", name: "f" }), thoughtSignature: "s", odd: { a: 1 } },
+  ]);
+  assertEquals(fragment.thoughtSignature, "s");
+  assertEquals(fragment.extra_content, { google: { thought_signature: "s" } });
+  assertEquals(fragment.odd, { a: 1 });
+  assertEquals((begun[0] as { id: string }).id, "a");
+});
+
+Deno.test("ToolCallOrder reads arguments' end by their brackets, strings aside", () => {
+  const text = '{"a":"}\\"}","b":[{"c":"\\\\"}]}';
+  const order = new ToolCallOrder(() => "x");
+  const out = [...text].flatMap((letter, at) =>
+    order.push([part(0, letter, at === 0 ? { id: "a", name: "f" } : {})])
+  );
+  // The second call may begin only now; were the end seen too early, it would stand in the middle.
+  out.push(...order.push([part(1, "{}", { id: "b", name: "g" })]), ...order.push([part(0, " \n")]));
+  assertEquals(out.filter(({ index }) => index === 0).length, text.length);
+  assertEquals(out[out.length - 1].index, 1);
+});
+
+Deno.test("ToolCallOrder survives fragments that are none, huge indices and very many calls", () => {
+  assertEquals(joined([[null, 5, "x", [], {}]]).length <= 1, true);
+  assertEquals(joined([[part(1e9, "{}", { id: "a", name: "f" })]])[0].id, "a");
+  assertEquals(joined([[part(-3, "{}", { id: "a", name: "f" })]])[0].name, "f");
+  assertEquals(joined([[part(0.5, "{}", { id: "a", name: "f" })]])[0].name, "f");
+  const many = Array.from({ length: 3000 }, (_, at) => part(at, "{}", { id: `c${at}`, name: "f" }));
+  const calls = joined([many]);
+  assert(calls.length >= 1000 && calls.length <= 3000);
+});
