@@ -171,7 +171,7 @@ const PROBE = new TextEncoder().encode(
  * const running = await start(candidates({})[0], { gateway: gateway.port });
  * if (running.port !== gateway.port) throw new Error("nothing stands in between");
  * await running.stop();
- * gateway.close();
+ * await gateway.close();
  * ```
  */
 export async function start(

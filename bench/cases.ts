@@ -291,7 +291,7 @@ const whole: Case = async (target, effort) => {
  * const gateway = startGateway();
  * const effort = { seconds: 0.01, share: 0.02 };
  * const result = await CASES.first({ port: gateway.port, pid: undefined }, effort);
- * gateway.close();
+ * await gateway.close();
  * if (result.bad !== 0 || !(result.values.firstByte! > 0)) throw new Error("measured");
  * ```
  */

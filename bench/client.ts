@@ -53,7 +53,7 @@ function framingOf(head: string): "chunked" | "close" | number {
  * const request = new TextEncoder().encode("GET /models HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
  * const reply = await connection.send(request);
  * connection.close();
- * gateway.close();
+ * await gateway.close();
  * if (reply.status !== 200 || !reply.whole) throw new Error("answered");
  * ```
  */

@@ -229,7 +229,15 @@ async function serveConnection(connection: Deno.TcpConn, pacer: Pacer): Promise<
   } catch {
     // The client has gone in the middle of it: that is its own business.
   } finally {
+    closeQuietly(connection);
+  }
+}
+
+function closeQuietly(connection: Deno.TcpConn): void {
+  try {
     connection.close();
+  } catch {
+    // It was closed already.
   }
 }
 
@@ -237,8 +245,8 @@ async function serveConnection(connection: Deno.TcpConn, pacer: Pacer): Promise<
 export interface BenchGateway {
   /** Its port on 127.0.0.1. */
   readonly port: number;
-  /** Stops listening. Connections end when their clients close them. */
-  readonly close: () => void;
+  /** Stops listening and closes all connections; resolves when nothing is left of them. */
+  readonly close: () => Promise<void>;
 }
 
 /**
@@ -252,17 +260,31 @@ export interface BenchGateway {
  * const body = 'bench{stream=1,events=2,interval=0}';
  * const response = await fetch(`http://127.0.0.1:${gateway.port}/`, { method: "POST", body });
  * const text = await response.text();
- * gateway.close();
+ * await gateway.close();
  * if (text.split("data:").length !== 5) throw new Error("two, the finish reason, and [DONE]");
  * ```
  */
 export function startGateway(): BenchGateway {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const pacer = new Pacer();
-  (async () => {
-    for await (const connection of listener) void serveConnection(connection, pacer);
+  const open = new Map<Deno.TcpConn, Promise<void>>();
+  const listening = (async () => {
+    for await (const connection of listener) {
+      open.set(
+        connection,
+        serveConnection(connection, pacer).finally(() => open.delete(connection)),
+      );
+    }
   })();
-  return { port: listener.addr.port, close: () => listener.close() };
+  return {
+    port: listener.addr.port,
+    async close() {
+      listener.close();
+      const ending = [...open.values()];
+      for (const connection of open.keys()) closeQuietly(connection);
+      await Promise.all([listening, ...ending]);
+    },
+  };
 }
 
 if (import.meta.main) {

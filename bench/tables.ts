@@ -182,18 +182,16 @@ export function troubles({ samples }: Pick<Results, "samples">): string[] {
 export function circumstances(results: Results): string {
   const { machine, versions, when, command, rounds, seconds, seed, pinned, missing } = results;
   const pin = pinned
-    ? "client and gateway on one processor, the server under test on another"
-    : "not pinned to processors";
+    ? "client and gateway on one, the server under test on another"
+    : "left to the system";
+  const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const size = readable(machine.memory / 1024);
   return [
-    `- Machine: ${machine.cpus} × ${machine.cpu}, ${
-      readable(machine.memory / 1024)
-    } GiB, ${machine.system}`,
-    `- Versions: ${
-      Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")
-    }`,
-    `- Run: \`${command}\`, ${
-      when.slice(0, 10)
-    }; ${rounds} rounds, ${seconds} s a case, seed ${seed}; ${pin}`,
-    ...missing.map((text) => `- Not measured: ${text}`),
-  ].join("\n");
+    `Machine: ${machine.cpus} × ${machine.cpu}, ${size} GiB, ${machine.system}`,
+    `Versions: ${named.join(", ")}`,
+    `Command: \`${command}\`, ${when.slice(0, 10)}, seed ${seed}`,
+    `Rounds: ${rounds}, ${seconds} s a case`,
+    `Processors: ${pin}`,
+    ...missing.map((text) => `Not measured: ${text}`),
+  ].map((line) => `- ${line}`).join("\n");
 }

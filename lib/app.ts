@@ -39,7 +39,8 @@ const RUN: Readonly<Record<string, (start: Start) => Promise<number>>> = {
  * import type { System } from "./system.ts";
  *
  * let out = "";
- * const code = await run(["--version"], { version: "1.2.3", out: (text) => out += text } as System);
+ * const system = { version: "1.2.3", out: (text: string) => void (out += text) } as System;
+ * const code = await run(["--version"], system);
  * if (code !== 0 || !out.includes("1.2.3")) throw new Error(out);
  * ```
  */

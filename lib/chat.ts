@@ -126,7 +126,8 @@ async function askGateway(journey: Journey): Promise<Answer> {
   const budget = gateway.budget();
   const { secrets } = journey.credentials;
   for (let attempt = 1;; attempt++) {
-    const plan = negotiator.plan(catalogue, ask.model, route);
+    const only = ask.dialect === "responses" ? ask.dialect : undefined;
+    const plan = negotiator.plan(catalogue, ask.model, route, only);
     exchange.surface = plan.route.surface;
     const sent = encode(journey, plan);
     const body = JSON.stringify(sent);
@@ -174,8 +175,7 @@ function enricherFor({ ask, bridge, credentials }: Journey): Enricher {
     model: ask.model,
     created: Math.floor(Date.now() / 1000),
     makeId: (prefix) => prefix + crypto.randomUUID().replaceAll("-", ""),
-    unfence: ask.stream && isObject(ask.body.response_format) &&
-      ask.body.response_format.type !== "text",
+    unfence: isObject(ask.body.response_format) && ask.body.response_format.type !== "text",
     memory: bridge.memory,
     secrets: credentials.secrets,
   });

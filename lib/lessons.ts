@@ -98,9 +98,9 @@ export function applyLesson(body: JsonObject, lesson: Lesson): JsonObject {
  * ```ts
  * import { withSchemas } from "./lessons.ts";
  *
- * const tools = [{ type: "function", name: "f", parameters: { a: 1 } }];
+ * const tools = [{ type: "function", name: "f", parameters: { old: 1 } }];
  * const changed = withSchemas({ tools }, () => ({}));
- * if (JSON.stringify(changed).includes("a")) throw new Error("changed");
+ * if (JSON.stringify(changed).includes("old")) throw new Error("changed");
  * ```
  */
 export function withSchemas(body: JsonObject, change: (schema: unknown) => unknown): JsonObject {

@@ -28,6 +28,8 @@ export interface Plan {
   readonly lessons: readonly Lesson[];
   /** The list that it was made with. */
   readonly catalogue?: Catalogue;
+  /** The dialect that the request is written in, where it can't be said in the other one. */
+  readonly only?: DialectName;
 }
 
 /** How many models' lessons are kept; the ones that were learned first go first. */
@@ -61,11 +63,23 @@ export class Negotiator {
    * @param catalogue The list in force: a surface that it doesn't have can't be switched to.
    * @param model The model as the client asked for it.
    * @param route Where the list sends it.
+   * @param only The dialect that the request is written in, where it can't be said in the other one.
    */
-  plan(catalogue: Catalogue, model: string, route: Route): Plan {
+  plan(catalogue: Catalogue, model: string, route: Route, only?: DialectName): Plan {
     const lessons = this.#lessons.get(model) ?? [];
-    let plan: Plan = { model, name: model, route, dialect: route.dialect, lessons, catalogue };
-    for (const lesson of lessons) plan = steer(plan, lesson, catalogue);
+    let plan: Plan = {
+      model,
+      name: model,
+      route,
+      dialect: route.dialect,
+      lessons,
+      catalogue,
+      only,
+    };
+    for (const lesson of lessons) {
+      const next = steer(plan, lesson, catalogue);
+      if (!isDetour(lesson) || fits(next)) plan = next;
+    }
     return plan;
   }
 
@@ -85,7 +99,9 @@ export class Negotiator {
       if (!match) continue;
       const lesson = refusal.teaches(match, { body, name: plan.name });
       if (lesson === undefined || isKnown(lesson, plan)) return undefined;
-      if (isDetour(lesson) && !this.#mayGo(plan, lesson)) return undefined;
+      if (isDetour(lesson) && !(fits(steerTo(plan, lesson)) && this.#mayGo(plan, lesson))) {
+        return undefined;
+      }
       this.#remember(plan.model, lesson);
       return lesson;
     }
@@ -137,6 +153,11 @@ function prune(models: Map<string, unknown>): void {
 /** Whether a lesson changes where requests go, or what is spoken there. */
 function isDetour(lesson: Lesson): boolean {
   return lesson.type === "surface" || lesson.type === "dialect";
+}
+
+/** Whether the request can be said where a plan leads. */
+function fits({ only, dialect }: Plan): boolean {
+  return only === undefined || only === dialect;
 }
 
 /** Where a plan leads, in a word. */

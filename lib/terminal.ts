@@ -10,11 +10,20 @@ import type { System } from "./system.ts";
 /** What a terminal needs of the system. */
 export type TerminalSystem = Pick<System, "err" | "exit" | "machine" | "terminal" | "variable">;
 
-/** Names of colours and styles → ANSI codes. */
-const CODES = { bold: 1, red: 31, green: 32, yellow: 33, cyan: 36, gray: 90 } as const;
+/** A colour or a style. */
+export type Color = "bold" | "red" | "green" | "yellow" | "cyan" | "gray";
+
+const CODES: Readonly<Record<Color, number>> = {
+  bold: 1,
+  red: 31,
+  green: 32,
+  yellow: 33,
+  cyan: 36,
+  gray: 90,
+};
 
 /** Colours a text, or leaves it as it is. */
-export type Paint = (color: keyof typeof CODES, text: string) => string;
+export type Paint = (color: Color, text: string) => string;
 
 /**
  * The paint for one output: colours on a terminal, unless `NO_COLOR` is set.
@@ -94,7 +103,11 @@ export class Terminal {
   /** Whether there is somebody to ask: one who types, and reads. */
   readonly interactive: boolean;
 
-  /** @param system The machine. */
+  /**
+   * Whoever sits at the machine.
+   *
+   * @param system The machine.
+   */
   constructor(system: TerminalSystem) {
     this.#system = system;
     this.interactive = system.machine?.input.terminal === true && system.terminal.err;

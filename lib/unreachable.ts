@@ -19,7 +19,7 @@ export interface NetworkFault {
 const FAULTS: readonly (NetworkFault & { words: RegExp })[] = [
   {
     words:
-      /dns error|failed to lookup|name or service not known|nodename nor servname|no such host/i,
+      /dns error|failed to lookup|name or service not known|nodename nor servname|no such host|ENOTFOUND|EAI_AGAIN/i,
     means:
       "its name is unknown. Check the spelling in DATABRICKS_AI_GATEWAY_URL, the network and the VPN.",
     passing: true,
@@ -41,13 +41,13 @@ const FAULTS: readonly (NetworkFault & { words: RegExp })[] = [
     passing: true,
   },
   {
-    words: /connection refused/i,
+    words: /connection refused|ECONNREFUSED/i,
     means: "the connection was refused. Check the address and the port.",
     passing: true,
   },
   {
     words:
-      /connection (was )?(reset|closed|aborted)|broken pipe|incomplete|eof|end of file|unexpected/i,
+      /connection (was )?(reset|closed|aborted)|ECONNRESET|EPIPE|socket hang up|broken pipe|incomplete|eof|end of file|unexpected/i,
     means: "it closed the connection before it answered.",
     passing: true,
   },

@@ -175,7 +175,7 @@ Deno.test("startGateway() sends what is ordered, flat out and paced, on one conn
   const reply = await connection.send(chatRequest({ stream: false, events: 9, interval: 0 }));
   assertEquals(reply, { ...reply, status: 200, whole: true, events: 0 });
   connection.close();
-  gateway.close();
+  await gateway.close();
 });
 
 Deno.test("startGateway() reads a request that fetch sends in chunks", async () => {
@@ -184,7 +184,7 @@ Deno.test("startGateway() reads a request that fetch sends in chunks", async () 
   const body = ReadableStream.from([encode("x".repeat(70_000)), encode(order), encode("y")]);
   const url = `http://127.0.0.1:${gateway.port}/`;
   const text = await (await fetch(url, { method: "POST", body })).text();
-  gateway.close();
+  await gateway.close();
   assertEquals(text.split("data: ").length - 1, 5);
 });
 

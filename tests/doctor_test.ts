@@ -70,7 +70,7 @@ Deno.test("doctor finds nothing where all is well, and says what is", async () =
     "Settings: .env",
     "Settings: settings",
     "Settings: models",
-    "Gateway: address",
+    "Network: address",
     "Network: dns",
     "Network: tcp",
     "Network: tls",
@@ -90,7 +90,7 @@ Deno.test("doctor writes a line a check, with a mark", async () => {
   assertEquals(code, 0);
   assertStringIncludes(
     out(),
-    "Network\n  ✓ dns           1.7.ai-gateway.azuredatabricks.net is 192.0.2.1.\n",
+    "\n  ✓ dns           1.7.ai-gateway.azuredatabricks.net is 192.0.2.1.\n",
   );
   assertStringIncludes(out(), `  ✓ ${MODEL}  mlflow, tool call; first byte `);
   assertStringIncludes(out(), "mended: usage");
@@ -238,7 +238,7 @@ const FAULTS: readonly [
   [
     "a file of certificates that isn't there",
     env({ FD_BRIDGE_CA_FILE: "/none.pem" }),
-    "tls",
+    "ca-file",
     "no such file",
     "Name a file",
   ],

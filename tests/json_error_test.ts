@@ -18,6 +18,7 @@ const CASES: readonly (readonly [text: string, line: number, column: number])[] 
   ["[1.]", 1, 2],
   ['["a\tb"]', 1, 2],
   ['["\\x"]', 1, 2],
+  ["[TRUE]", 1, 2],
   ['{\n  "models": [\n    "a",,\n  ]\n}', 3, 9],
   ['{\n  "models": [\n    "a"\n    "b"\n  ]\n}', 4, 5],
   ["{\n  // no comments\n}", 2, 3],

@@ -275,6 +275,19 @@ Deno.test("learn() tries a surface's other dialect where there is no openai surf
   assertEquals(journey(negotiator, list, refusals), ["mlflow chat"]);
 });
 
+Deno.test("plan() and learn() keep a request to the only dialect that it can be said in", () => {
+  const list = catalogue();
+  const negotiator = new Negotiator();
+  const route = routeOf(list, "databricks-m", "responses");
+  const plan = negotiator.plan(list, "databricks-m", route, "responses");
+  assertEquals(negotiator.learn(plan, 400, TO_CHAT, { input: "x" }), undefined);
+  // A chat request of the same model may learn it, and that must not lead the other kind astray.
+  const chat = negotiator.plan(list, "databricks-m", route);
+  assert(negotiator.learn(chat, 400, TO_CHAT, { input: [] }) !== undefined);
+  assertEquals(negotiator.plan(list, "databricks-m", route).route.surface, "mlflow");
+  assertEquals(negotiator.plan(list, "databricks-m", route, "responses").route.surface, "openai");
+});
+
 Deno.test("applyLessons() applies every lesson, in either dialect, and never changes the body", () => {
   const route = {
     surface: "mlflow",

@@ -100,7 +100,7 @@ function without(text: string, { start, end }: Span): string {
 /** Whether the file has spaces inside its braces and after its colons; nothing in it may speak against it. */
 function spacing(text: string): { brace: string; colon: string } {
   const colon = /":\s/.test(text) || !/":/.test(text) ? " " : "";
-  return { brace: colon !== "" && !/\{"/.test(text) ? " " : "", colon };
+  return { brace: colon !== "" && (/\{ "/.test(text) || !/\{"/.test(text)) ? " " : "", colon };
 }
 
 function inOneLine(value: JsonObject, text: string): string {

@@ -21,12 +21,6 @@ import type { Machine, Start } from "../system.ts";
 import { type Paint, paintFor, Terminal } from "../terminal.ts";
 import { variableOf } from "../variables.ts";
 
-/** How many models are asked at a time: more would meet the gateway's limits on requests. */
-const AT_A_TIME = 4;
-
-/** The section of a check, as it is shown. */
-type Section = "Settings" | "Network" | "Gateway" | "Models" | "This machine";
-
 /**
  * Runs `fd-bridge doctor [MODEL …]`.
  *
@@ -59,59 +53,15 @@ export async function doctor(start: Start): Promise<number> {
   if (system.machine === undefined) {
     throw new BridgeError("usage", "This command needs a machine with a network.");
   }
-  const report = new Report(start, line.flags.json === true);
+  const report = new Report(system, line.flags.json === true);
   await examine(start, system.machine, report);
   return report.end();
-}
-
-/** What was found so far; for people each line is written as soon as it is known. */
-class Report {
-  readonly checks: (Check & { section: Section })[] = [];
-  readonly #start: Start;
-  readonly #json: boolean;
-  readonly #paint: Paint;
-  #section: Section | undefined;
-
-  constructor(start: Start, json: boolean) {
-    this.#start = start;
-    this.#json = json;
-    this.#paint = paintFor(start.system, "out");
-  }
-
-  add(section: Section, check: Check, width?: number): void {
-    this.checks.push({ section, ...check });
-    if (this.#json) return;
-    const { out } = this.#start.system;
-    if (section !== this.#section) {
-      out(`${this.#section ? "\n" : ""}${this.#paint("bold", section)}\n`);
-      this.#section = section;
-    }
-    out(checkLine(check, this.#paint, width));
-  }
-
-  end(): number {
-    const { out, version } = this.#start.system;
-    const well = isWell(this.checks);
-    const bad = this.checks.filter(({ status }) => status === "fail" || status === "warn").length;
-    if (this.#json) {
-      out(JSON.stringify({ ok: well, version, checks: this.checks }, null, 2) + "\n");
-    } else {
-      out(
-        well
-          ? `\n${this.#paint("green", "All is well.")}\n`
-          : `\n${
-            this.#paint("red", bad === 1 ? "One thing is not well." : `${bad} things are not well.`)
-          }\n`,
-      );
-    }
-    return well ? 0 : 1;
-  }
 }
 
 /** The checks in their order; one that can't be made without an earlier one is not made. */
 async function examine(start: Start, machine: Machine, report: Report): Promise<void> {
   const { system } = start;
-  const config = checkSettings(start, report);
+  const { config, client } = await checkCertificates(start, checkSettings(start, report), report);
   const list = await checkModelsFile(start, config, report);
   const simulated = config?.demo ? startSimulator({ pace: 0 }) : undefined;
   try {
@@ -120,8 +70,11 @@ async function examine(start: Start, machine: Machine, report: Report): Promise<
       const detail = "Simulated, inside this program: nothing is paid.";
       report.add("Gateway", { name: "gateway", status: "ok", detail });
     }
-    if (config && base && (simulated || await checkWay(start, machine, config, base, report))) {
-      await checkModels(start, machine, config, { base, list, report, demo: !!simulated });
+    if (
+      config && base &&
+      (simulated || await checkWay(start, machine, config, { base, client, report }))
+    ) {
+      await checkModels(start, machine, config, { base, client, list, report, demo: !!simulated });
     }
   } finally {
     await simulated?.close();
@@ -167,6 +120,32 @@ function checkSettings(start: Start, report: Report): Config | undefined {
       } in the environment; \`fd-bridge config\` shows where each setting comes from.`,
     });
     return undefined;
+  }
+}
+
+/** The user's certificates; where they can't be used, the rest is looked at without them. */
+async function checkCertificates(
+  { system }: Start,
+  config: Config | undefined,
+  report: Report,
+): Promise<{ config?: Config; client?: Deno.HttpClient }> {
+  if (config?.caFile === undefined) return { config };
+  const name = "ca-file";
+  try {
+    const client = await trustingClient(config.caFile, system.readText);
+    report.add("Settings", { name, status: "ok", detail: `${config.caFile} is trusted, too.` });
+    return { config, client };
+  } catch (error) {
+    const detail = error instanceof BridgeError
+      ? error.message
+      : `${config.caFile} holds no certificate that can be read.`;
+    report.add("Settings", {
+      name,
+      status: "fail",
+      detail,
+      remedy: "Name a file of certificates, PEM.",
+    });
+    return { config: { ...config, caFile: undefined } };
   }
 }
 
@@ -219,7 +198,7 @@ function checkAddress(
   if (config === undefined) return undefined;
   const name = "address";
   if (config.gateway === "") {
-    report.add("Gateway", {
+    report.add("Network", {
       name,
       status: "fail",
       detail: "DATABRICKS_AI_GATEWAY_URL is not set.",
@@ -229,7 +208,7 @@ function checkAddress(
     return undefined;
   }
   const row = rows.find(({ flag }) => flag.name === "gateway")!;
-  report.add("Gateway", {
+  report.add("Network", {
     name,
     status: "ok",
     detail: row.text === config.gateway
@@ -244,8 +223,11 @@ async function checkWay(
   start: Start,
   machine: Machine,
   config: Config,
-  base: string,
-  report: Report,
+  { base, client, report }: {
+    readonly base: string;
+    readonly client: Deno.HttpClient | undefined;
+    readonly report: Report;
+  },
 ): Promise<boolean> {
   const { system, proxies } = start;
   const way = checkNetwork(base, { system: { ...system, machine }, config, proxies });
@@ -262,7 +244,6 @@ async function checkWay(
     });
     return false;
   }
-  const client = await trustingClient(config.caFile, system.readText);
   const options = { fetch: machine.fetch, client, timeout: config.connectTimeout };
   const answer = await askWithoutToken(base, options);
   report.add("Gateway", answer);
@@ -274,8 +255,9 @@ async function checkModels(
   start: Start,
   machine: Machine,
   config: Config,
-  { base, list: { catalogue, usable }, report, demo }: {
+  { base, client, list: { catalogue, usable }, report, demo }: {
     readonly base: string;
+    readonly client: Deno.HttpClient | undefined;
     readonly list: List;
     readonly report: Report;
     readonly demo: boolean;
@@ -293,7 +275,6 @@ async function checkModels(
       remedy: "Set DATABRICKS_TOKEN, in the environment or in .env.",
     });
   }
-  const client = await trustingClient(config.caFile, system.readText);
   const accepted = await askWithToken(base, token, {
     fetch: machine.fetch,
     client,
@@ -326,76 +307,4 @@ function timeoutOf({ rows }: Start): number {
   const { text = "60s" } = rows.find(({ flag }) => flag.name === "timeout")!;
   const [, count, unit = "s"] = /^([\d.]+)\s*([a-z]*)$/i.exec(text)!;
   return Math.max(1, Number(count) * UNITS[unit.toLowerCase() || "s"]);
-}
-
-/** The models that are asked: those that were named, else all; a person may prefer one of each family. */
-async function chooseModels(
-  { system, line }: Start,
-  { models }: Catalogue,
-  terminal: Terminal,
-  demo: boolean,
-): Promise<string[]> {
-  if (line.words.length > 0) return [...new Set(line.words)];
-  const all = models.filter(({ gone }) => gone !== true).map(({ id }) => id);
-  const firsts = firstOfEachFamily(all);
-  if (line.flags.quick === true) return firsts;
-  if (demo || line.flags.yes === true) return all;
-  const paid = `a tiny request, which is paid, to each of ${all.length} models`;
-  if (!terminal.interactive) {
-    system.err(`Sending ${paid}. --quick asks one of each family, names ask just those.\n`);
-    return all;
-  }
-  if (all.length <= 1) return all;
-  const answer = await terminal.ask(
-    `Send ${paid}? [a]ll, the [f]irst of each family (${firsts.length}), [n]one [a/F/n]`,
-  );
-  return /^a/i.test(answer ?? "n") ? all : /^(f.*)?$/i.test(answer ?? "n") ? firsts : [];
-}
-
-/** A family is what the bridge treats alike; open-weight models are told apart by their own first word. */
-function firstOfEachFamily(ids: readonly string[]): string[] {
-  const firsts = new Map<string, string>();
-  for (const id of ids) {
-    const family = familyOf(id);
-    const key = family === "open" ? bareName(id).split("-")[0] : family;
-    if (!firsts.has(key)) firsts.set(key, id);
-  }
-  return [...firsts.values()];
-}
-
-/** Asks several at a time; the lines stand in the list's order all the same. */
-async function askModels(
-  models: readonly string[],
-  report: Report,
-  terminal: Terminal,
-  options: ProbeOptions,
-): Promise<void> {
-  const width = Math.max(...models.map((id) => id.length));
-  const known = new Set(options.catalogue.models.map(({ id }) => id));
-  const found: (ModelCheck | undefined)[] = [];
-  const spinner = terminal.spin(`Asking ${models.length} models`);
-  let next = 0;
-  let done = 0;
-  let shown = 0;
-  const work = async () => {
-    while (next < models.length) {
-      const at = next++;
-      const check = await probe(models[at], options);
-      found[at] = known.has(check.name)
-        ? check
-        : { ...check, detail: `${check.detail} (not in the list)` };
-      done++;
-      spinner.pause(() => {
-        for (let ready = found[shown]; ready !== undefined; ready = found[++shown]) {
-          report.add("Models", ready, width);
-        }
-      });
-      spinner.update(`Asked ${done} of ${models.length} models`);
-    }
-  };
-  try {
-    await Promise.all(Array.from({ length: Math.min(AT_A_TIME, models.length) }, work));
-  } finally {
-    spinner.stop();
-  }
 }

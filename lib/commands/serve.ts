@@ -7,6 +7,7 @@
 import { banner } from "../banner.ts";
 import type { Bridge } from "../bridge.ts";
 import { exposure } from "../config.ts";
+import { createDirectFetch, mayGoDirect } from "../direct.ts";
 import { BridgeError } from "../errors.ts";
 import { firstRun } from "../first_run.ts";
 import { Gateway } from "../gateway.ts";
@@ -133,10 +134,16 @@ function createBridge(
 ): Bridge {
   const metrics = new Metrics();
   const proxy = proxies.proxyFor(base);
+  const direct = mayGoDirect({
+    proxied: proxy !== undefined,
+    ownCertificates: config.caFile !== undefined || system.variable("DENO_CERT") !== undefined,
+    deno: Deno.version.deno,
+  });
   const gateway = new Gateway({
     ...config,
     base,
     client,
+    fetch: direct ? createDirectFetch() : undefined,
     proxied: proxy !== undefined,
     probe: (signal) => opens(proxy ?? base, signal),
     onRetry(reason, delay) {

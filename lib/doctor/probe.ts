@@ -240,13 +240,6 @@ async function readText(
   return text;
 }
 
-interface Answer {
-  readonly status: number;
-  readonly text: string;
-  readonly firstByteMs: number | null;
-  readonly late: boolean;
-}
-
 async function send(
   route: (request: Request) => Promise<Response>,
   { model, token, signal, started }: {
@@ -268,70 +261,4 @@ async function send(
   const onFirst = () => firstByteMs ??= performance.now() - started;
   const text = response.body ? await readText(response.body, onFirst, signal) : "";
   return { status: response.status, text, firstByteMs, late: signal.aborted };
-}
-
-/** Stumbles that are no fault of anybody's in an answer that was asked to be tiny. */
-const HARMLESS: ReadonlySet<Stumble> = new Set(["done"]);
-
-function judge(
-  { status, text, late }: Answer,
-  reading: Reading | undefined,
-  timeout: number,
-): { status: Status; detail: string; remedy?: string } {
-  if (late) {
-    return {
-      status: "fail",
-      detail: `No whole answer within ${timeout / 1000} s.`,
-      remedy: "Allow more with --timeout, or use another model.",
-    };
-  }
-  if (reading === undefined) {
-    const { detail, remedy } = splitAdvice(messageOf(text));
-    return { status: "fail", detail: `${status}: ${detail}`, remedy };
-  }
-  const found = [...reading.stumbles].filter(([stumble]) => !HARMLESS.has(stumble));
-  if (found.length === 0) return { status: "ok", detail: "" };
-  const [stumble, where] = found[0];
-  const { detail, remedy } = splitAdvice(where);
-  if (stumble === "length") {
-    return {
-      status: "warn",
-      detail: `It used up ${MAX_TOKENS} tokens without an answer.`,
-      remedy: "It thinks long; in real use it has more tokens.",
-    };
-  }
-  return {
-    status: "fail",
-    detail: `ForgeCode would stumble over ${STUMBLES[stumble]}: ${detail}`,
-    remedy: remedy ??
-      (stumble === "error" || stumble === "empty" || stumble === "filter"
-        ? "Try again; if it stays so, use another model."
-        : "Please report it, with the output of `fd-bridge doctor --json`."),
-  };
-}
-
-function messageOf(text: string): string {
-  try {
-    const body: unknown = JSON.parse(text);
-    if (isObject(body) && isObject(body.error)) return String(body.error.message);
-  } catch {
-    // What isn't JSON is shown as it is.
-  }
-  return text.slice(0, 300) || "no body";
-}
-
-function describe(
-  firstByteMs: number | null,
-  surface: string | null,
-  { calls, usage }: Reading,
-  learned: readonly string[],
-  mended: readonly string[],
-): string {
-  return [
-    `${surface ?? "?"}, ${calls.length > 0 ? "tool call" : "text, no tool call"}`,
-    firstByteMs === null ? "" : `first byte ${(firstByteMs / 1000).toFixed(2)} s`,
-    usage ? `${usage.input}+${usage.output} tokens` : "",
-    learned.length > 0 ? `learned: ${learned.join(", ")}` : "",
-    mended.length > 0 ? `mended: ${mended.join(", ")}` : "",
-  ].filter(Boolean).join("; ");
 }

@@ -1,0 +1,323 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { BridgeError } from "../lib/errors.ts";
+import { Gateway, type GatewayOptions } from "../lib/gateway.ts";
+import { errorFixtures } from "./helpers/fixtures.ts";
+
+/** A step of a fake gateway: an answer, or what `fetch` rejects with. */
+type Step = () => Response | Error;
+
+const status = (code: number, headers: Record<string, string> = {}, body = "") => () =>
+  new Response(body, { status: code, headers });
+const fine = status(200);
+const fails = (words: string) => () => new TypeError(words);
+const REFUSED = fails(
+  "error sending request for url (http://127.0.0.1:9/): client error (Connect): tcp connect error: Connection refused (os error 111)",
+);
+
+/** A gateway whose answers, clock, sleep and dice are made up. */
+function scripted(steps: readonly Step[], options: Partial<GatewayOptions> = {}) {
+  const slept: number[] = [];
+  let asked = 0;
+  let clock = 0;
+  const gateway = new Gateway({
+    base: "https://gateway.example",
+    connectTimeout: 0,
+    firstByteTimeout: 0,
+    retries: 2,
+    retryTime: 10_000,
+    random: () => 1,
+    now: () => clock,
+    sleep(time, signal) {
+      signal.throwIfAborted();
+      slept.push(time);
+      clock += time;
+      return Promise.resolve();
+    },
+    fetch: () => {
+      const outcome = steps[Math.min(asked++, steps.length - 1)]();
+      return outcome instanceof Error ? Promise.reject(outcome) : Promise.resolve(outcome);
+    },
+    ...options,
+  });
+  const { signal } = new AbortController();
+  return {
+    gateway,
+    slept,
+    asked: () => asked,
+    post: (more: { signal?: AbortSignal } = {}) =>
+      gateway.post({ path: "/x", headers: new Headers(), body: "{}", signal, ...more }),
+  };
+}
+
+/** First answer → what is slept, and how often the gateway is asked, when the second would be fine. */
+const RETRIES: readonly { name: string; first: Step; slept: number[] }[] = [
+  { name: "429", first: status(429), slept: [500] },
+  { name: "502", first: status(502), slept: [500] },
+  { name: "503", first: status(503), slept: [500] },
+  { name: "504", first: status(504), slept: [500] },
+  { name: "a refused connection", first: REFUSED, slept: [500] },
+  { name: "a reset", first: fails("connection reset by peer"), slept: [500] },
+  { name: "an unknown host", first: fails("dns error: failed to lookup"), slept: [500] },
+  { name: "Retry-After: 3", first: status(429, { "retry-after": "3" }), slept: [3000] },
+  { name: "Retry-After: 0", first: status(429, { "retry-after": "0" }), slept: [500] },
+  { name: "Retry-After: soon", first: status(503, { "retry-after": "soon" }), slept: [500] },
+  {
+    name: "a date in Retry-After",
+    first: status(503, { "retry-after": "Thu, 01 Jan 1970 00:00:04 GMT" }),
+    slept: [4000],
+  },
+  {
+    name: "retry_after in the body",
+    first: status(429, {}, '{"error":{"message":"slow down","code":429,"retry_after":2}}'),
+    slept: [2000],
+  },
+  {
+    name: "Retry-After: 11, more than all the time",
+    first: status(429, { "retry-after": "11" }),
+    slept: [],
+  },
+  {
+    name: "Retry-After: 10, just the time",
+    first: status(429, { "retry-after": "10" }),
+    slept: [10_000],
+  },
+  ...[301, 400, 401, 403, 404, 408, 409, 413, 422, 499, 500, 501, 505].map((code) => ({
+    name: `${code}`,
+    first: status(code),
+    slept: [],
+  })),
+  {
+    name: "a limit of 0, whatever its status",
+    first: status(429, {}, "disabled due to a Databricks-set rate limit of 0."),
+    slept: [],
+  },
+  { name: "a budget", first: status(429, {}, '{"message":"The budget is used up"}'), slept: [] },
+  { name: "a policy", first: status(503, {}, "blocked by policy"), slept: [] },
+  { name: "a daily quota", first: status(429, {}, "quota per day exceeded"), slept: [] },
+  {
+    name: "a certificate that isn't trusted",
+    first: fails("invalid peer certificate: UnknownIssuer"),
+    slept: [],
+  },
+];
+
+for (const { name, first, slept } of RETRIES) {
+  const how = slept.length > 0 ? `asks again ${slept[0]} ms after` : "does not ask again after";
+  Deno.test(`Gateway.post() ${how} ${name}`, async () => {
+    const script = scripted([first, fine]);
+    const outcome = await script.post().catch((error) => error);
+    assertEquals(script.slept, slept);
+    assertEquals(script.asked(), 1 + slept.length);
+    assertEquals(outcome.ok === true, slept.length > 0);
+  });
+}
+
+for (const { id, status: code, headers, body, retry } of errorFixtures()) {
+  Deno.test(`Gateway.post() ${retry ? "asks" : "does not ask"} again after the refusal ${id}`, async () => {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    // Retry-After is another test's matter.
+    const { "retry-after": _after, ...rest } = headers ?? {};
+    const script = scripted([status(code, rest, text.replace(/, ?"retry_after": ?\d+/, "")), fine]);
+    await script.post();
+    assertEquals(script.asked(), retry ? 2 : 1);
+  });
+}
+
+Deno.test("Gateway.post() asks at most twice again, waits longer each time, and gives the last refusal", async () => {
+  const script = scripted([status(503), status(502), status(429, { "retry-after": "1" }), fine]);
+  const outcome = await script.post();
+  assertEquals(script.slept, [500, 1000]);
+  assert(!outcome.ok && outcome.status === 429 && outcome.headers.get("retry-after") === "1");
+});
+
+Deno.test("Gateway.post() puts jitter of up to a half into each backoff", async () => {
+  for (const [dice, slept] of [[0, [250, 500]], [0.5, [375, 750]], [0.999, [500, 1000]]] as const) {
+    const script = scripted([status(503)], { random: () => dice });
+    await script.post();
+    assertEquals(script.slept.map(Math.round), [...slept]);
+  }
+});
+
+Deno.test("Gateway.post() asks again only within the time for all retries, however long attempts take", async () => {
+  let clock = 0;
+  const script = scripted([() => {
+    clock += 9_800;
+    return new Response(null, { status: 503 });
+  }], { now: () => clock });
+  await script.post();
+  assertEquals([script.asked(), script.slept], [1, []]);
+});
+
+Deno.test("Gateway.budget() is shared by the requests that it is handed to", async () => {
+  const script = scripted([status(503)]);
+  const budget = script.gateway.budget();
+  const { signal } = new AbortController();
+  const request = { path: "/x", headers: new Headers(), body: "{}", signal, budget };
+  await script.gateway.post(request);
+  await script.gateway.post(request);
+  assertEquals(script.asked(), 4);
+});
+
+Deno.test("Gateway.post() does not ask again with --retries 0", async () => {
+  const script = scripted([status(503), fine], { retries: 0 });
+  await script.post();
+  assertEquals(script.asked(), 1);
+});
+
+Deno.test("Gateway.post() tells of every retry", async () => {
+  const told: [string, number][] = [];
+  const script = scripted([REFUSED, status(503), fine], {
+    onRetry: (reason, delay) => told.push([reason, delay]),
+  });
+  await script.post();
+  assertEquals(told, [["the connection failed", 500], ["the gateway answered 503", 1000]]);
+});
+
+Deno.test("Gateway.post() ends its backoff at once when the client leaves", async () => {
+  const client = new AbortController();
+  let asked = 0;
+  const gateway = new Gateway({
+    base: "https://gateway.example",
+    connectTimeout: 0,
+    firstByteTimeout: 0,
+    retries: 2,
+    retryTime: 1_000_000,
+    onRetry: () => queueMicrotask(() => client.abort(new Error("left"))),
+    fetch: () => {
+      asked++;
+      return Promise.resolve(
+        new Response(null, { status: 429, headers: { "retry-after": "900" } }),
+      );
+    },
+  });
+  const request = { path: "/x", headers: new Headers(), body: "{}", signal: client.signal };
+  // Were it not so, the test would take a quarter of an hour.
+  await assertRejects(() => gateway.post(request), Error, "left");
+  assertEquals(asked, 1);
+});
+
+Deno.test("Gateway.post() asks nothing for a client that has left already", async () => {
+  const script = scripted([fine]);
+  await assertRejects(() => script.post({ signal: AbortSignal.abort(new Error("left")) }), Error);
+  assertEquals(script.asked(), 0);
+});
+
+/** A gateway that never answers; ends with the signal, as `fetch` does. */
+const hangs: typeof fetch = (_input, init) =>
+  new Promise((_, reject) =>
+    init!.signal!.addEventListener("abort", () => reject(init!.signal!.reason))
+  );
+
+Deno.test("Gateway.post() gives up a gateway that doesn't begin to answer", async () => {
+  const script = scripted([], { fetch: hangs, firstByteTimeout: 20 });
+  const error = await assertRejects(() => script.post(), BridgeError);
+  assertEquals([error.kind, error.status, error.code], ["timeout", 504, "first_byte_timeout"]);
+  assertStringIncludes(error.message, "--first-byte-timeout");
+});
+
+Deno.test("Gateway.post() gives up a gateway that no connection reaches", async () => {
+  for (const probe of [() => Promise.resolve(false), () => Promise.reject(new Error("no"))]) {
+    const script = scripted([], { fetch: hangs, connectTimeout: 10, probe });
+    const error = await assertRejects(() => script.post(), BridgeError);
+    assertEquals([error.kind, error.status, error.code], ["timeout", 504, "connect_timeout"]);
+  }
+});
+
+Deno.test("Gateway.post() gives up a gateway whose connection hangs, and ends the probe", async () => {
+  let ended = false;
+  const script = scripted([], {
+    fetch: hangs,
+    connectTimeout: 10,
+    probe: (signal) =>
+      new Promise((resolve) =>
+        signal.addEventListener("abort", () => {
+          ended = true;
+          resolve(false);
+        })
+      ),
+  });
+  const error = await assertRejects(() => script.post(), BridgeError);
+  assert(error.code === "connect_timeout" && ended);
+});
+
+Deno.test("Gateway.post() waits on for a gateway that is reached and thinks", async () => {
+  const script = scripted([], {
+    connectTimeout: 10,
+    firstByteTimeout: 60,
+    fetch: hangs,
+    probe: () => Promise.resolve(true),
+  });
+  const error = await assertRejects(() => script.post(), BridgeError);
+  assertEquals(error.code, "first_byte_timeout");
+});
+
+Deno.test("Gateway.post() keeps an answer that comes while the connection is tried", async () => {
+  let answered = (_: Response) => {};
+  let signal: AbortSignal | undefined;
+  const script = scripted([], {
+    connectTimeout: 10,
+    fetch: (_input, init) => {
+      signal = init!.signal!;
+      return new Promise((resolve) => answered = resolve);
+    },
+    // The answer is there before the probe has failed.
+    probe: () => {
+      answered(new Response("late"));
+      return new Promise((resolve) => setTimeout(() => resolve(false), 20));
+    },
+  });
+  const answer = await script.post();
+  assert(answer.ok);
+  assertEquals(await answer.response.text(), "late");
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assertEquals(signal?.aborted, false);
+});
+
+Deno.test("Gateway.post() does not try the gateway's port behind a proxy", async () => {
+  const script = scripted([], {
+    base: "http://127.0.0.1:9",
+    fetch: hangs,
+    connectTimeout: 5,
+    firstByteTimeout: 60,
+    proxied: true,
+  });
+  const error = await assertRejects(() => script.post(), BridgeError);
+  assertEquals(error.code, "first_byte_timeout");
+});
+
+Deno.test("Gateway.post() follows no redirect and names the host, not the path", async () => {
+  const script = scripted([
+    status(302, { location: "https://elsewhere.example/login?token=secret" }),
+  ]);
+  const error = await assertRejects(() => script.post(), BridgeError);
+  assertEquals([error.status, error.code], [502, "redirected"]);
+  assertStringIncludes(error.message, "elsewhere.example");
+  assert(!error.message.includes("secret"));
+});
+
+/** What `fetch` and `node:http` say → words that a person must find. */
+const WORDS: readonly (readonly [string, string])[] = [
+  ["client error (Connect): dns error: failed to lookup address information", "name is unknown"],
+  ["getaddrinfo ENOTFOUND gateway.example", "name is unknown"],
+  ["tcp connect error: Connection refused (os error 111)", "refused"],
+  ["connect ECONNREFUSED 127.0.0.1:9", "refused"],
+  ["invalid peer certificate: UnknownIssuer", "--ca-file"],
+  ["self-signed certificate in certificate chain", "--ca-file"],
+  ["unable to get local issuer certificate", "--ca-file"],
+  ["client error (Connect): unexpected eof while tunneling", "the proxy"],
+  ["connection closed before message completed", "closed the connection"],
+  ["read ECONNRESET", "closed the connection"],
+  ["socket hang up", "closed the connection"],
+  ["error sending request for url (https://proxy.tls.example/): connection reset", "closed"],
+  ["something new with dapi0123456789abcdef", "something new with ***"],
+];
+
+for (const [words, expected] of WORDS) {
+  Deno.test(`Gateway.post() says what "${words}" means`, async () => {
+    const script = scripted([fails(words)], { retries: 0 });
+    const error = await assertRejects(() => script.post(), BridgeError);
+    assertEquals([error.kind, error.status], ["unreachable", 502]);
+    assertStringIncludes(error.message, expected);
+    assertStringIncludes(error.message, "https://gateway.example");
+  });
+}
