@@ -7,6 +7,7 @@
  */
 
 import { type Family, familyOf } from "./families.ts";
+import { hash64 } from "./hash.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import type { CallMemory } from "./memory.ts";
 
@@ -190,8 +191,8 @@ function withSignatures(message: JsonObject, memory: CallMemory | undefined): Js
 const LONGEST_ID = 64;
 
 /**
- * The same short id for the same long one: call and result must still agree. FNV-1a over the whole id
- * stands in for what is cut off, in two halves so that ids of one client don't collide.
+ * The same short id for the same long one: call and result must still agree. A hash of the whole id
+ * stands in for what is cut off.
  *
  * @example
  * ```ts
@@ -204,13 +205,7 @@ const LONGEST_ID = 64;
  */
 export function shortId(id: unknown): unknown {
   if (typeof id !== "string" || id.length <= LONGEST_ID) return id;
-  let low = 0x811c9dc5;
-  let high = 0x01000193;
-  for (let at = 0; at < id.length; at++) {
-    low = Math.imul(low ^ id.charCodeAt(at), 0x01000193);
-    high = Math.imul(high ^ id.charCodeAt(id.length - 1 - at), 0x01000193);
-  }
-  const hash = [low, high].map((half) => (half >>> 0).toString(16).padStart(8, "0")).join("");
+  const hash = hash64(id);
   return id.slice(0, LONGEST_ID - hash.length - 1) + "_" + hash;
 }
 

@@ -38,7 +38,8 @@ export async function readText(request: Request, most: number): Promise<string> 
   if (length > most) throw tooLarge(most);
   let bytes: Uint8Array;
   try {
-    bytes = length <= most
+    // A length beside chunks says nothing: the chunks count.
+    bytes = length <= most && !request.headers.has("transfer-encoding")
       ? new Uint8Array(await request.arrayBuffer())
       : await readBounded(request, most);
   } catch (cause) {

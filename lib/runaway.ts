@@ -6,8 +6,8 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { BridgeError } from "./errors.ts";
+import { hash64 } from "./hash.ts";
 import type { JsonObject } from "./json.ts";
 
 /** How many times the same request may end the same way within {@linkcode WINDOW}. */
@@ -102,7 +102,7 @@ export class RunawayGuard {
  */
 function keyOf({ model, messages, instructions, input, tools }: JsonObject): string {
   const text = JSON.stringify([model, messages, instructions, input, tools]);
-  return createHash("sha256").update(text).digest("base64");
+  return `${text.length}:${hash64(text)}`;
 }
 
 /** Ending → what helps. */

@@ -6,19 +6,18 @@
  */
 
 import type { Config } from "../config.ts";
-import { type Check, checkLine, isWell } from "../doctor/check.ts";
 import { checkForge } from "../doctor/forge.ts";
 import { askWithoutToken, askWithToken } from "../doctor/gateway.ts";
+import { askModels, chooseModels } from "../doctor/models.ts";
 import { checkNetwork, checkPort } from "../doctor/network.ts";
-import { type ModelCheck, probe, type ProbeOptions } from "../doctor/probe.ts";
+import { Report } from "../doctor/report.ts";
 import { BridgeError } from "../errors.ts";
-import { bareName, familyOf } from "../families.ts";
 import { findModels } from "../locate.ts";
 import { type Catalogue, parseModels } from "../models.ts";
 import { trustingClient } from "../network.ts";
 import { startSimulator } from "../simulator.ts";
 import type { Machine, Start } from "../system.ts";
-import { type Paint, paintFor, Terminal } from "../terminal.ts";
+import { Terminal } from "../terminal.ts";
 import { variableOf } from "../variables.ts";
 
 /**

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { hash64 } from "../hash.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import type { CallMemory } from "../memory.ts";
 
@@ -340,15 +341,6 @@ function shorten(id: string): string {
   if (id.length <= MAX_CALL_ID_LENGTH) return id;
   const hash = hash64(id);
   return `${id.slice(0, MAX_CALL_ID_LENGTH - 1 - hash.length)}_${hash}`;
-}
-
-/** FNV-1a over UTF-16 units, 64 bits, as 16 hexadecimal digits. */
-function hash64(text: string): string {
-  let hash = 0xcbf29ce484222325n;
-  for (let i = 0; i < text.length; i++) {
-    hash = BigInt.asUintN(64, (hash ^ BigInt(text.charCodeAt(i))) * 0x100000001b3n);
-  }
-  return hash.toString(16).padStart(16, "0");
 }
 
 function nameOf(body: JsonObject): string {

@@ -14,7 +14,29 @@ import type { Report } from "./report.ts";
 /** How many models are asked at a time: more would meet the gateway's limits on requests. */
 const AT_A_TIME = 4;
 
-/** The models that are asked: those that were named, else all; a person may prefer one of each family. */
+/**
+ * The models that are asked: those that were named, else all. At a terminal a person is asked first,
+ * because requests are paid, and may prefer one of each family.
+ *
+ * @param start What was typed.
+ * @param catalogue The list in force.
+ * @param terminal Who is asked.
+ * @param demo Whether nothing is paid.
+ * @returns Names; none where none is to be asked.
+ *
+ * @example
+ * ```ts
+ * import { parseModels } from "../models.ts";
+ * import type { Start } from "../system.ts";
+ * import type { Terminal } from "../terminal.ts";
+ * import { chooseModels } from "./models.ts";
+ *
+ * const start = { system: {}, line: { words: [], flags: { quick: true } } } as unknown as Start;
+ * const list = parseModels('{"models": ["databricks-gpt-5", "databricks-gpt-6-sol"]}', "models.json");
+ * const chosen = await chooseModels(start, list, {} as Terminal, false);
+ * if (chosen.join() !== "databricks-gpt-5") throw new Error("one of a family");
+ * ```
+ */
 export async function chooseModels(
   { system, line }: Start,
   { models }: Catalogue,
@@ -49,7 +71,36 @@ function firstOfEachFamily(ids: readonly string[]): string[] {
   return [...firsts.values()];
 }
 
-/** Asks several at a time; the lines stand in the list's order all the same. */
+/**
+ * Asks models, several at a time; their lines stand in the given order all the same.
+ *
+ * @param models Names, at least one.
+ * @param report Takes what is found.
+ * @param terminal Shows how far it is.
+ * @param options How to ask.
+ *
+ * @example
+ * ```ts
+ * import { run } from "../app.ts";
+ * import { machine } from "../machine.ts";
+ * import type { System } from "../system.ts";
+ *
+ * let out = "";
+ * const system = {
+ *   version: "1.0.0",
+ *   embeddedModels: '{"models": ["databricks-kimi-k3"]}',
+ *   os: "linux",
+ *   variable: () => undefined,
+ *   readText: () => Promise.resolve(undefined),
+ *   out: (text: string) => void (out += text),
+ *   err: () => {},
+ *   terminal: { out: false, err: false },
+ *   machine,
+ * } as unknown as System;
+ * await run(["doctor", "--demo", "--port", "0"], system);
+ * if (!out.includes("✓ databricks-kimi-k3  mlflow, tool call")) throw new Error(out);
+ * ```
+ */
 export async function askModels(
   models: readonly string[],
   report: Report,

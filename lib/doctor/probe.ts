@@ -15,8 +15,9 @@ import { Metrics } from "../metrics.ts";
 import { type Catalogue } from "../models.ts";
 import { Negotiator } from "../negotiate.ts";
 import { createRouter } from "../router.ts";
-import { type Check, splitAdvice, type Status } from "./check.ts";
-import { readAnswer, type Reading, type Stumble, STUMBLES } from "./reader.ts";
+import type { Check } from "./check.ts";
+import { readAnswer, type Reading, type Stumble } from "./reader.ts";
+import { type Answer, type AnswerFacts, describe, judge, MAX_TOKENS } from "./verdict.ts";
 
 /** How models are asked. */
 export interface ProbeOptions {
@@ -41,23 +42,7 @@ export interface ProbeOptions {
 }
 
 /** What was found about a model; `--json` prints it as it is. */
-export interface ModelCheck extends Check {
-  /** The surface that answered; null where none did. */
-  readonly surface: string | null;
-  /** Time to the first byte, in milliseconds; null where none came. */
-  readonly firstByteMs: number | null;
-  /** Tokens in and out; null where the gateway told none. */
-  readonly tokens: { readonly input: number; readonly output: number } | null;
-  /** Whether the model called the tool. */
-  readonly calledTool: boolean;
-  /** What the gateway's refusals taught the bridge. */
-  readonly learned: readonly string[];
-  /** What ForgeCode would have stumbled over, and doesn't: names of `STUMBLES` in `reader.ts`. */
-  readonly mended: readonly string[];
-}
-
-/** Tokens that an answer may have: enough for a model that thinks before it calls a tool. */
-const MAX_TOKENS = 1000;
+export interface ModelCheck extends Check, AnswerFacts {}
 
 /** The longest answer that is read, in characters. */
 const MAX_ANSWER = 4 * 1024 * 1024;
@@ -145,20 +130,16 @@ export async function probe(model: string, options: ProbeOptions): Promise<Model
     ? [...before.stumbles.keys()]
       .filter((stumble) => !reading.stumbles.has(stumble) && !consequence(stumble, before))
     : [];
-  const calledTool = reading !== undefined && reading.calls.length > 0;
-  return {
-    name: model,
-    ...verdict,
-    detail: verdict.status === "ok"
-      ? describe(answer.firstByteMs, surface, reading!, learned, mended)
-      : verdict.detail,
+  const facts: AnswerFacts = {
     surface,
     firstByteMs: answer.firstByteMs === null ? null : Math.round(answer.firstByteMs),
     tokens: reading?.usage ?? null,
-    calledTool,
+    calledTool: reading !== undefined && reading.calls.length > 0,
     learned,
     mended,
   };
+  const detail = verdict.status === "ok" ? describe(facts) : verdict.detail;
+  return { name: model, ...verdict, detail, ...facts };
 }
 
 /** The events of another dialect have no chunks at all: what follows from that is not worth a word. */
