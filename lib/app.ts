@@ -5,11 +5,6 @@
  * @module
  */
 
-import { completions } from "./commands/completions.ts";
-import { config } from "./commands/config.ts";
-import { doctor } from "./commands/doctor.ts";
-import { models } from "./commands/models.ts";
-import { serve } from "./commands/serve.ts";
 import { readConfig, settings } from "./config.ts";
 import { FLAGS, helpText, parseCommandLine } from "./flags.ts";
 import { readEnvFile } from "./locate.ts";
@@ -17,12 +12,12 @@ import { setUpNetwork } from "./network.ts";
 import type { Start, System } from "./system.ts";
 import { versionText } from "./version.ts";
 
-/** Command → what it does; its result is the exit code. */
+/** Command → what it does; its result is the exit code. Each is loaded when it runs, because to start quickly counts. */
 const RUN: Readonly<Record<string, (start: Start) => Promise<number>>> = {
-  serve,
-  models,
-  doctor,
-  config,
+  serve: async (start) => (await import("./commands/serve.ts")).serve(start),
+  models: async (start) => (await import("./commands/models.ts")).models(start),
+  doctor: async (start) => (await import("./commands/doctor.ts")).doctor(start),
+  config: async (start) => (await import("./commands/config.ts")).config(start),
 };
 
 /**
@@ -55,7 +50,9 @@ export async function run(args: readonly string[], system: System): Promise<numb
     return 0;
   }
   // It needs no setting, so a wrong one can't stop it.
-  if (line.command === "completions") return completions(line, system);
+  if (line.command === "completions") {
+    return (await import("./commands/completions.ts")).completions(line, system);
+  }
   const process: Record<string, string> = {};
   for (const { env } of FLAGS) {
     const value = env === undefined ? undefined : system.variable(env);

@@ -9,7 +9,6 @@ import type { Bridge } from "../bridge.ts";
 import { exposure } from "../config.ts";
 import { createDirectFetch, mayGoDirect } from "../direct.ts";
 import { BridgeError } from "../errors.ts";
-import { firstRun } from "../first_run.ts";
 import { Gateway } from "../gateway.ts";
 import { findModels } from "../locate.ts";
 import { Log } from "../log.ts";
@@ -21,7 +20,6 @@ import { opens, readCertificates, trustingClient } from "../network.ts";
 import { createRouter } from "../router.ts";
 import { RunawayGuard } from "../runaway.ts";
 import { nameOwner, type RunningServer, startServer } from "../serve.ts";
-import { startSimulator } from "../simulator.ts";
 import type { Start, System } from "../system.ts";
 import { LiveModels } from "../watch.ts";
 
@@ -75,7 +73,9 @@ export async function serve(start: Start): Promise<number> {
     },
     onBroken: (message) => log.error(`models: the old list stays, because ${message}`),
   });
-  const configured = config.gateway || config.demo ? config.gateway : await firstRun(start);
+  const configured = config.gateway || config.demo
+    ? config.gateway
+    : await (await import("../first_run.ts")).firstRun(start);
   if (configured === undefined) {
     throw new BridgeError(
       "config",
@@ -89,7 +89,7 @@ export async function serve(start: Start): Promise<number> {
   if (cert) await readCertificates(cert, "DENO_CERT", system.readText);
 
   await system.machine?.seal();
-  const simulated = config.demo ? startSimulator() : undefined;
+  const simulated = config.demo ? (await import("../simulator.ts")).startSimulator() : undefined;
   const stopWatching = models.watch(LOOK);
   try {
     const gateway = simulated?.url ?? configured;
