@@ -11,7 +11,7 @@ import { isResponsesEvent, ResponsesDecoder } from "./dialects/responses.ts";
 import { BridgeError, gatewayError, isErrorBody } from "./errors.ts";
 import { FenceRemover } from "./fence.ts";
 import { fitsField, mendDetails, wholeCharacters } from "./fields.ts";
-import { isObject, type JsonObject } from "./json.ts";
+import { isAnswerPiece, isObject, type JsonObject } from "./json.ts";
 import type { CallMemory } from "./memory.ts";
 import type { SseEvent } from "./sse.ts";
 import { ToolCallOrder } from "./tool_calls.ts";
@@ -411,7 +411,7 @@ export class Enricher {
   }
 
   #malformed(text: string): BridgeError {
-    if (!text.trimStart().startsWith("{")) {
+    if (!isAnswerPiece(text)) {
       const error = gatewayError(200, text, { secrets: this.#options.secrets });
       return new BridgeError("gateway", `The gateway broke the answer off with: ${error.message}`, {
         code: "stream_malformed",

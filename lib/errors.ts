@@ -373,7 +373,7 @@ export function gatewayError(
   if (retryAfter) headers["retry-after"] = retryAfter;
   for (const name of ["x-request-id", "x-databricks-trace-id"]) {
     const value = source.headers?.get(name);
-    if (value) headers[name] = value;
+    if (value) headers[name] = shown(value, source.secrets).slice(0, MAX_WORD);
   }
   return new BridgeError("gateway", row ? `${words} [fd-bridge: ${row.advice}]` : words, {
     status: ownStatus,

@@ -152,10 +152,14 @@ export class Gateway {
     };
     const leave = () => abort(request.signal.reason);
     request.signal.addEventListener("abort", leave, { once: true });
-    // Ends the timers, and a probe that is still under way: it must not end an answer that has begun.
-    const waiting = new AbortController();
+    // A probe that is still under way must not end an answer that has begun. Rarely is there one, and to
+    // end a signal that nobody listens to is not free.
+    let probing: AbortController | undefined;
     const first = after(firstByteTimeout, () => controller.abort(silent(firstByteTimeout)));
-    const connect = after(connectTimeout, () => this.#probe(controller, waiting.signal));
+    const connect = after(connectTimeout, () => {
+      probing = new AbortController();
+      return this.#probe(controller, probing.signal);
+    });
     try {
       sent = await send(base + request.path, {
         method: "POST",
@@ -173,7 +177,7 @@ export class Gateway {
     } finally {
       clearTimeout(first);
       clearTimeout(connect);
-      waiting.abort();
+      probing?.abort();
     }
     const response = decoded(sent);
     if (response.ok) return { ok: true, response, abort };

@@ -41,3 +41,21 @@ export function toJson(value: unknown): string {
     (_name, field) => typeof field === "string" ? field.toWellFormed() : field,
   );
 }
+
+/**
+ * Whether a text may be a piece of an answer that arrived broken: JSON, and no error. What a gateway
+ * says in the place of an answer is repeated in errors, and so in the log; a piece of an answer never is.
+ *
+ * @example
+ * ```ts
+ * import { isAnswerPiece } from "./json.ts";
+ *
+ * if (!isAnswerPiece('{"choices":[{"delta":{"content":"half an ans')) throw new Error("a piece");
+ * if (!isAnswerPiece('wer"},"finish_reason":null}]}')) throw new Error("the other one");
+ * if (isAnswerPiece('[{"error":{"message":"no"}}]')) throw new Error("an error");
+ * if (isAnswerPiece("upstream connect error")) throw new Error("plain words");
+ * ```
+ */
+export function isAnswerPiece(text: string): boolean {
+  return /^\s*[[{"]|["\]}]\s*[:,\]}]/.test(text) && !/^\s*\[?\s*\{\s*"error"\s*:\s*[{"]/.test(text);
+}

@@ -65,6 +65,9 @@ export function setUpNetwork(
   // Only the proxies' variables have a lower-case form; any other name may not even be read.
   const before = (name: string) =>
     variable(name) || (name.endsWith("_PROXY") && variable(name.toLowerCase())) || undefined;
+  // The bridge is asked over plain HTTP; and by clients that don't read our .env.
+  const loopbackProxied = ["HTTP_PROXY", "ALL_PROXY"].some(before) &&
+    !isExcepted("127.0.0.1", before("NO_PROXY"));
   const values: Partial<Record<string, string>> = {};
   for (const name of NAMES) {
     values[name] = before(name);
@@ -79,8 +82,7 @@ export function setUpNetwork(
     setVariable("NO_PROXY", [NO_PROXY, OURS].filter(Boolean).join(","));
   }
   return {
-    loopbackProxied: ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].some(before) &&
-      !isExcepted("127.0.0.1", before("NO_PROXY")),
+    loopbackProxied,
     proxyFor(url) {
       const { hostname, protocol } = new URL(url);
       const proxy = (protocol === "https:" ? https : http) ?? all;

@@ -116,7 +116,17 @@ async function answer(
   if (!incoming.complete) discardRest(incoming, outgoing);
   outgoing.writeHead(response.status, [...response.headers].flat());
   if (response.body === null || incoming.method === "HEAD") return void outgoing.end();
-  await send(response.body, outgoing);
+  if (isStream(response)) return await send(response.body, outgoing);
+  // What is whole already goes out in one piece: to read it as a stream takes longer than all the rest.
+  const bytes = await response.arrayBuffer().catch(() => undefined);
+  if (bytes === undefined) outgoing.destroy();
+  else outgoing.end(new Uint8Array(bytes));
+}
+
+/** Whether a body comes bit by bit. The bridge makes no other streams than these. */
+function isStream(response: Response): boolean {
+  const type = response.headers.get("content-type");
+  return type === null || type.startsWith("text/event-stream");
 }
 
 /** Undefined where the head is none that `fetch` knows. */
@@ -185,6 +195,8 @@ async function send(
     // Does nothing where it was read to its end.
     reader.cancel().catch(() => {});
   });
+  // The head goes out with the first piece, or without it where that takes longer.
+  const head = setTimeout(() => outgoing.flushHeaders());
   try {
     for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
       if (!outgoing.write(piece.value) && !outgoing.destroyed) {
@@ -196,5 +208,7 @@ async function send(
   } catch {
     // The body broke off: so must the answer, or it would look complete.
     outgoing.destroy();
+  } finally {
+    clearTimeout(head);
   }
 }

@@ -7,7 +7,7 @@
 
 import { answerEvents } from "./completion.ts";
 import { BridgeError, gatewayError } from "./errors.ts";
-import { isObject, type JsonObject } from "./json.ts";
+import { isAnswerPiece, isObject, type JsonObject } from "./json.ts";
 import type { DecodeBodyOptions } from "./dialects/responses.ts";
 import { type EventReader, eventReader, type SseEvent } from "./sse.ts";
 
@@ -142,9 +142,10 @@ function toObject(text: string, response: Response, secrets: readonly string[] =
     const body: unknown = JSON.parse(text);
     if (isObject(body)) return body;
   } catch {
-    // Told below; but half of an answer is not repeated in an error, and so not in the log.
-    if (text.trimStart().startsWith("{")) throw brokenOff();
+    // Told below.
   }
+  // Half of an answer is not repeated in an error, and so not in the log.
+  if (isAnswerPiece(text)) throw brokenOff();
   return fail(response, text, { secrets });
 }
 
@@ -153,15 +154,18 @@ async function readAnswer(response: Response): Promise<string> {
   let text = "";
   let length = 0;
   try {
-    for await (const piece of response.body ?? []) {
-      length += piece.length;
+    // Not `for await`: to let go of a reader makes an error with its stack, for every answer.
+    const reader = response.body?.getReader();
+    for (let piece = await reader?.read(); piece?.value; piece = await reader?.read()) {
+      length += piece.value.length;
       if (length > MAX_ANSWER) {
+        await reader?.cancel();
         throw new BridgeError(
           "overflow",
           `The gateway's answer is longer than ${MAX_ANSWER / 2 ** 20} MB; no answer is that long.`,
         );
       }
-      text += decoder.decode(piece, { stream: true });
+      text += decoder.decode(piece.value, { stream: true });
     }
   } catch (cause) {
     throw cause instanceof BridgeError ? cause : brokenOff(cause);

@@ -159,6 +159,8 @@ export function relay(
           }
         }
       } catch (cause) {
+        // It was ended from this side, and the read with it.
+        if (over) return;
         finish(controller, cause);
         options.abort(cause);
       }

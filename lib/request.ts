@@ -48,6 +48,9 @@ export async function readText(request: Request, most: number): Promise<string> 
       cause,
     });
   }
+  const text = new TextDecoder().decode(bytes);
+  // The strict decoder takes ten times as long: it is asked only where there is something to ask about.
+  if (!text.includes("\ufffd")) return text;
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {

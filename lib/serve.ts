@@ -34,7 +34,19 @@ export interface RunningServer {
 /** The first Deno whose `Deno.serve` loses sight of clients: see `node_server.ts`. */
 const LOSES_CLIENTS_SINCE = [2, 8, 3];
 
-function losesClients(version: string): boolean {
+/**
+ * Whether the `Deno.serve` of a Deno loses sight of clients that leave: then `node:http` serves.
+ *
+ * @param version `Deno.version.deno`.
+ *
+ * @example
+ * ```ts
+ * import { losesClients } from "./serve.ts";
+ *
+ * if (!losesClients("2.9.6") || losesClients("2.8.2")) throw new Error("since 2.8.3");
+ * ```
+ */
+export function losesClients(version: string): boolean {
   const numbers = version.split(".").map((word) => parseInt(word));
   for (const [at, least] of LOSES_CLIENTS_SINCE.entries()) {
     if (numbers[at] !== least) return numbers[at] > least;
@@ -90,15 +102,15 @@ async function stop(server: ListeningServer, time: number): Promise<boolean> {
 }
 
 function startDenoServer(hostname: string, port: number, handler: Handler): ListeningServer {
-  const hard = new AbortController();
   const server = Deno.serve(
-    { hostname, port, signal: hard.signal, onListen() {} },
+    { hostname, port, onListen() {} },
     (request) => handler(request),
   );
   return {
     port: server.addr.port,
     shutdown: () => server.shutdown(),
-    abort: () => hard.abort(),
+    // Its signal throws once a shutdown has begun. What is still open ends with the program.
+    abort: () => {},
   };
 }
 
@@ -125,7 +137,7 @@ const LISTEN_ERRORS: readonly {
       `Port ${port} on ${host} may not be used: choose another with --port, 1024 or higher.`,
   },
   {
-    code: /AddrNotAvailable|EADDRNOTAVAIL|ENOTFOUND|EAI_/,
+    code: /AddrNotAvailable|EADDRNOTAVAIL|EINVAL|ENOTFOUND|EAI_/,
     say: (host) => `${host} is not an address of this machine: choose one that is with --host.`,
   },
 ];

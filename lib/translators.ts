@@ -7,7 +7,7 @@
 
 import type { Chunk, Enricher } from "./enrich.ts";
 import { BridgeError, gatewayError, isErrorBody } from "./errors.ts";
-import { isObject, type JsonObject, toJson } from "./json.ts";
+import { isAnswerPiece, isObject, type JsonObject, toJson } from "./json.ts";
 import type { StreamTranslator } from "./relay.ts";
 import type { SseEvent } from "./sse.ts";
 
@@ -112,7 +112,7 @@ export class ResponsesTranslator implements StreamTranslator {
     if (event.type === "done") return this.end();
     if (event.type === "malformed") {
       // Half of an event is half of an answer: it isn't repeated in an error, and so not in the log.
-      if (event.text.trimStart().startsWith("{")) return this.end();
+      if (isAnswerPiece(event.text)) return this.end();
       return this.#fail(gatewayError(200, event.text, { secrets: this.#secrets }));
     }
     const { value } = event;

@@ -10,6 +10,9 @@ import { isObject, type JsonObject } from "./json.ts";
 /** The three counts that every client reads. */
 const COUNTS = ["prompt_tokens", "completion_tokens", "total_tokens"] as const;
 
+/** Names of counts: whatever is called so must be a whole number, or be left out. */
+const COUNTED = /_tokens$/;
+
 /** A count as a whole number, or undefined where the value is none. */
 function count(value: unknown): number | undefined {
   const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
@@ -36,6 +39,19 @@ function merged(seen: JsonObject, usage: JsonObject, deep = true): JsonObject {
   return all;
 }
 
+/** Counts and details that OpenAI doesn't know: they pass where they are whole. */
+function mendOthers(usage: JsonObject): void {
+  for (const [name, value] of Object.entries(usage)) {
+    const mended = name.endsWith("_details")
+      ? details(value)
+      : COUNTED.test(name)
+      ? count(value)
+      : value;
+    if (mended === undefined) delete usage[name];
+    else usage[name] = mended;
+  }
+}
+
 /** Details' counts, with every one whole; undefined where there is nothing to tell. */
 function details(value: unknown, required?: string): JsonObject | undefined {
   if (!isObject(value)) return undefined;
@@ -44,7 +60,7 @@ function details(value: unknown, required?: string): JsonObject | undefined {
     if (entry === null) continue;
     const number = count(entry);
     mended[name] = number ?? entry;
-    if (number === undefined && name === required) delete mended[name];
+    if (number === undefined && (name === required || COUNTED.test(name))) delete mended[name];
   }
   if (Object.keys(mended).length === 0) return undefined;
   if (required !== undefined) mended[required] ??= 0;
@@ -129,6 +145,7 @@ export class UsageMender {
     delete complete.completion_tokens_details;
     if (promptDetails) complete.prompt_tokens_details = promptDetails;
     if (completionDetails) complete.completion_tokens_details = completionDetails;
+    mendOthers(complete);
     this.last = complete;
     return complete;
   }

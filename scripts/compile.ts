@@ -86,6 +86,7 @@ export function compileArguments(
     // The types are checked before, by `deno task check`; there are none in a bundle.
     "--no-check",
     "--no-code-cache",
+    ...PROGRAM_ENGINE,
     ...PROGRAM_PERMISSIONS,
     `--target=${target}`,
     `--output=${output}`,

@@ -203,7 +203,7 @@ Deno.test("Gateway.post() asks nothing for a client that has left already", asyn
 });
 
 /** A gateway that never answers; ends with the signal, as `fetch` does. */
-const hangs: typeof fetch = (_input, init) =>
+const hangs: typeof fetch = (_input: unknown, init?: RequestInit) =>
   new Promise((_, reject) =>
     init!.signal!.addEventListener("abort", () => reject(init!.signal!.reason))
   );
@@ -256,7 +256,7 @@ Deno.test("Gateway.post() keeps an answer that comes while the connection is tri
   let signal: AbortSignal | undefined;
   const script = scripted([], {
     connectTimeout: 10,
-    fetch: (_input, init) => {
+    fetch: (_input: unknown, init?: RequestInit) => {
       signal = init!.signal!;
       return new Promise((resolve) => answered = resolve);
     },

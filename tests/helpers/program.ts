@@ -1,0 +1,120 @@
+/**
+ * The real program as a process of its own.
+ *
+ * @module
+ */
+
+import { PROGRAM_ENGINE, PROGRAM_PERMISSIONS } from "../../scripts/permissions.ts";
+import { currentStdSource, stdFlags } from "../../scripts/std_source.ts";
+
+const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname)
+  .replace(/^\/(?=[A-Za-z]:)/, "");
+
+/** Variables that a process can't do without. */
+const NEEDED = [
+  "PATH",
+  "HOME",
+  "DENO_DIR",
+  "XDG_CACHE_HOME",
+  "TMPDIR",
+  "SystemRoot",
+  "LOCALAPPDATA",
+];
+
+/** What a program is started with. */
+export interface ProgramOptions {
+  /** The environment, beside what every process needs. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** The text of its `.env`; it never gets to see a developer's own. */
+  readonly envFile?: string;
+  /** Whether it is started by the launcher of the tasks. */
+  readonly byTask?: boolean;
+}
+
+/** A program that runs. */
+export interface Program extends AsyncDisposable {
+  /** Where it listens, once it does. @throws {Error} When it ends before that. */
+  readonly url: Promise<string>;
+  /** What it wrote to standard error. */
+  readonly text: () => string;
+  /** Sends it a signal. */
+  readonly signal: (name: Deno.Signal) => void;
+  /** Its exit code, once it has ended. */
+  readonly ended: Promise<number>;
+}
+
+/**
+ * Starts the program.
+ *
+ * @param args Its arguments.
+ * @param options Its environment.
+ * @returns The program; to be disposed of (`await using`).
+ */
+export async function startProgram(
+  args: readonly string[],
+  { env = {}, envFile = "", byTask = false }: ProgramOptions = {},
+): Promise<Program> {
+  const folder = await Deno.makeTempDir({ prefix: "fd-bridge-" });
+  await Deno.writeTextFile(`${folder}/env`, envFile);
+  const needed = NEEDED.flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [[name, value]];
+  });
+  const source = currentStdSource();
+  const command = byTask
+    ? [
+      "run",
+      "--no-config",
+      "--no-lock",
+      "--no-prompt",
+      "--allow-run",
+      "--allow-read",
+      "--allow-env",
+      "--allow-write=.deno",
+      "scripts/task.ts",
+      "start",
+    ]
+    : ["run", ...stdFlags(source), ...PROGRAM_ENGINE, ...PROGRAM_PERMISSIONS, "main.ts"];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...command, "--env-file", `${folder}/env`, ...args],
+    cwd: ROOT,
+    clearEnv: true,
+    env: {
+      ...Object.fromEntries(needed),
+      NO_COLOR: "1",
+      DENO_NO_UPDATE_CHECK: "1",
+      FD_BRIDGE_STD: source,
+      ...env,
+    },
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  let text = "";
+  const url = Promise.withResolvers<string>();
+  url.promise.catch(() => {});
+  const reading = (async () => {
+    for await (const piece of child.stderr.pipeThrough(new TextDecoderStream())) {
+      text += piece;
+      const match = /listening\s+(http:\S+)[^]*Ctrl-C/.exec(text);
+      if (match) url.resolve(match[1]);
+    }
+    url.reject(new Error(`It ended before it listened: ${text}`));
+  })();
+  const ended = reading.then(async () => (await child.status).code);
+  return {
+    url: url.promise,
+    text: () => text,
+    signal: (name) => child.kill(name),
+    ended,
+    async [Symbol.asyncDispose]() {
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It has ended.
+      }
+      await ended;
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
