@@ -61,9 +61,13 @@ function post({ bridge }: Case, body: string | Uint8Array<ArrayBuffer>, more: Re
 /** Sends a body in random pieces, as chunks of HTTP. */
 async function play(request: FaultRequest, random: Random, bytes: Uint8Array): Promise<void> {
   const framed: Uint8Array[] = [encoder.encode(STREAM_HEAD)];
-  const pieces = random.chance(0.8) ? [bytes] : cuts(bytes, random);
+  // At most a few dozen: byte by byte, a stream takes as long as thousands of cases.
+  const all = random.chance(0.8) ? [bytes] : cuts(bytes, random);
+  const first = all.slice(0, 40);
+  const rest = bytes.subarray(first.reduce((sum, piece) => sum + piece.length, 0));
+  const pieces = [...first, rest];
   for (const piece of pieces) if (piece.length > 0) framed.push(chunk(piece));
-  if (pieces.length > 1) {
+  if (all.length > 1) {
     for (const piece of framed) await request.send(piece);
     return await request.send(STREAM_END);
   }
@@ -287,7 +291,7 @@ const KINDS: Readonly<Record<string, (one: Case) => Promise<void>>> = {
     await client.write(bytes).catch(() => {});
     const text = random.chance(0.7) && bytes.includes(0x7b)
       ? ""
-      : await Promise.race([client.read("\r\n"), pause(200)]);
+      : await Promise.race([client.read("\r\n"), pause(20)]);
     assert(text === undefined || text === "" || /^HTTP\/1\.[01] \d{3}/.test(text), text);
     client.leave();
   },
