@@ -4,7 +4,7 @@
  * @module
  */
 
-import { PROGRAM_ENGINE, PROGRAM_PERMISSIONS } from "../scripts/permissions.ts";
+import { PROGRAM_PERMISSIONS } from "../scripts/permissions.ts";
 import { childEnvironment, currentStdSource, stdFlags } from "../scripts/std_source.ts";
 import { clock } from "./gateway.ts";
 import { Connection } from "./client.ts";
@@ -73,7 +73,7 @@ export function candidates(options: { python?: string; binary?: string }): Candi
     label: "fd-bridge",
     command: (port, gateway) => [
       deno,
-      ...["run", ...stdFlags(currentStdSource()), ...PROGRAM_ENGINE, ...PROGRAM_PERMISSIONS],
+      ...["run", ...stdFlags(currentStdSource()), ...PROGRAM_PERMISSIONS],
       ...[`${ROOT}/main.ts`, ...bridgeFlags(port, gateway)],
     ],
   });

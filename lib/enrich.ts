@@ -468,7 +468,7 @@ function failureOf(choice: JsonObject): JsonObject | undefined {
 function saysNothing(delta: JsonObject, rest: JsonObject, state: ChoiceState): boolean {
   if (state.told === undefined) return isEmpty(delta) && isEmpty(rest);
   return [...Object.values(delta), ...Object.values(rest)].every((value) =>
-    value === null || value === ""
+    value === null || value === "" || (typeof value === "object" && isEmpty(value as JsonObject))
   );
 }
 

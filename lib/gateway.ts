@@ -170,6 +170,11 @@ export class Gateway {
         redirect: "manual",
         ...(client ? { client } : {}),
       });
+      if (controller.signal.aborted) {
+        // It began to answer at the very moment when it was given up.
+        sent.body?.cancel().catch(() => {});
+        throw controller.signal.reason;
+      }
     } catch (cause) {
       request.signal.removeEventListener("abort", leave);
       request.signal.throwIfAborted();

@@ -86,7 +86,6 @@ export function compileArguments(
     // The types are checked before, by `deno task check`; there are none in a bundle.
     "--no-check",
     "--no-code-cache",
-    ...PROGRAM_ENGINE,
     ...PROGRAM_PERMISSIONS,
     `--target=${target}`,
     `--output=${output}`,

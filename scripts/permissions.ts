@@ -64,21 +64,6 @@ export const PROGRAM_PERMISSIONS: readonly string[] = [
 ];
 
 /**
- * How the program's V8 weighs memory against speed. A stream's pieces are many and short-lived, and left
- * to itself V8 lets hundreds of megabytes of them pile up before it looks; the program stands in the
- * background all day, so it looks earlier. What that costs is in `docs/performance.md`.
- *
- * @example Usage
- * ```ts
- * import { PROGRAM_ENGINE } from "./permissions.ts";
- * import { assert } from "@std/assert";
- *
- * assert(PROGRAM_ENGINE.every((flag) => flag.startsWith("--v8-flags=")));
- * ```
- */
-export const PROGRAM_ENGINE: readonly string[] = [];
-
-/**
  * The flags of `deno test`: tests also start programs, write to temporary folders, and look at the
  * machine (the `openai` package names the system in its requests).
  */

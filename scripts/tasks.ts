@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PROGRAM_ENGINE, PROGRAM_PERMISSIONS, TEST_PERMISSIONS } from "./permissions.ts";
+import { PROGRAM_PERMISSIONS, TEST_PERMISSIONS } from "./permissions.ts";
 
 /** One call of Deno. */
 export interface Step {
@@ -29,7 +29,7 @@ function textStep(...command: [string, ...string[]]): Step {
 const FORMAT = textStep("fmt", "--check");
 const LINT = textStep("lint");
 const CHECK = step("check", ".");
-const DOC_LINT = step("doc", "--lint", "main.ts", "lib/", "scripts/");
+const DOC_LINT = step("doc", "--lint", "main.ts", "lib/", "scripts/", "bench/");
 /** Runs the tests, and the examples in the doc comments as tests. */
 const TEST = step("test", ...TEST_PERMISSIONS, "--doc");
 
@@ -45,9 +45,9 @@ const TEST = step("test", ...TEST_PERMISSIONS, "--doc");
  * ```
  */
 export const TASKS: Readonly<Record<string, Task>> = {
-  start: [step("run", ...PROGRAM_ENGINE, ...PROGRAM_PERMISSIONS, "main.ts")],
-  demo: [step("run", ...PROGRAM_ENGINE, ...PROGRAM_PERMISSIONS, "main.ts", "--demo")],
-  dev: [step("run", "--watch", ...PROGRAM_ENGINE, ...PROGRAM_PERMISSIONS, "main.ts")],
+  start: [step("run", ...PROGRAM_PERMISSIONS, "main.ts")],
+  demo: [step("run", ...PROGRAM_PERMISSIONS, "main.ts", "--demo")],
+  dev: [step("run", "--watch", ...PROGRAM_PERMISSIONS, "main.ts")],
   test: [TEST],
   check: [CHECK],
   "lint:doc": [DOC_LINT],
