@@ -28,6 +28,9 @@ export interface ListeningServer {
 /** How long the rest of a body that nobody read is thrown away, so that its client gets to read the answer. */
 const DISCARD_TIME = 1_000;
 
+/** How long a connection without a request is kept, in milliseconds; longer than clients keep theirs. */
+const KEEP_ALIVE = 120_000;
+
 /**
  * Starts to listen.
  *
@@ -65,6 +68,8 @@ export async function startNodeServer(
     });
     void answer(incoming, outgoing, handler);
   });
+  // Node's own 5 s would close a connection just as a client uses it again between two of a person's turns.
+  server.keepAliveTimeout = KEEP_ALIVE;
   server.on("connection", (socket: Socket) => {
     sockets.set(socket, false);
     socket.once("close", () => sockets.delete(socket));
@@ -114,13 +119,20 @@ async function answer(
   const response = request ? await handler(request) : new Response(null, { status: 400 });
   if (outgoing.destroyed) return void response.body?.cancel().catch(() => {});
   if (!incoming.complete) discardRest(incoming, outgoing);
-  outgoing.writeHead(response.status, [...response.headers].flat());
-  if (response.body === null || incoming.method === "HEAD") return void outgoing.end();
-  if (isStream(response)) return await send(response.body, outgoing);
+  const headers = [...response.headers].flat();
+  if (response.body === null || incoming.method === "HEAD") {
+    outgoing.writeHead(response.status, headers);
+    return void outgoing.end();
+  }
+  if (isStream(response)) {
+    outgoing.writeHead(response.status, headers);
+    return await send(response.body, outgoing);
+  }
   // What is whole already goes out in one piece: to read it as a stream takes longer than all the rest.
   const bytes = await response.arrayBuffer().catch(() => undefined);
-  if (bytes === undefined) outgoing.destroy();
-  else outgoing.end(new Uint8Array(bytes));
+  if (bytes === undefined) return void outgoing.destroy();
+  outgoing.writeHead(response.status, [...headers, "content-length", String(bytes.byteLength)]);
+  outgoing.end(new Uint8Array(bytes));
 }
 
 /** Whether a body comes bit by bit. The bridge makes no other streams than these. */

@@ -220,7 +220,8 @@ function metrics(_request: Request, bridge: Bridge): Response {
 }
 
 function home(request: Request): Response {
-  const { origin } = new URL(request.url);
+  // The host was checked, and names the port that the client knows.
+  const origin = `http://${request.headers.get("host") ?? new URL(request.url).host}`;
   return new Response(
     `fd-bridge is running. Point an OpenAI client at ${origin}\nGET ${origin}/models lists the models.\n`,
     { headers: { "content-type": "text/plain; charset=utf-8" } },
