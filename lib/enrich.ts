@@ -467,7 +467,8 @@ function failureOf(choice: JsonObject): JsonObject | undefined {
 /** Whether a choice says nothing: not even that the stream is alive, once its reason was told. */
 function saysNothing(delta: JsonObject, rest: JsonObject, state: ChoiceState): boolean {
   if (state.told === undefined) return isEmpty(delta) && isEmpty(rest);
-  return [...Object.values(delta), ...Object.values(rest)].every((value) =>
+  // Unknown fields beside it don't count then: nothing may come after the finish reason for their sake.
+  return Object.values(delta).every((value) =>
     value === null || value === "" || (typeof value === "object" && isEmpty(value as JsonObject))
   );
 }

@@ -97,6 +97,12 @@ export function relay(
     options.onEnd?.(clientLeft);
   }
 
+  /** Ends the gateway's request: from both ends, because Deno may have lost the tie between signal and body. */
+  function giveUp(reason: unknown): void {
+    options.abort(reason);
+    reader.cancel(reason).catch(() => {});
+  }
+
   function write(
     controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>,
     text: string,
@@ -130,10 +136,10 @@ export function relay(
         if (options.waiting?.()) lastRead = now;
         if (translator.finished && now - lastRead >= LINGER) {
           finish(controller);
-          options.abort("the answer is whole");
+          giveUp("the answer is whole");
         } else if (options.idle > 0 && now - lastRead >= options.idle) {
           finish(controller, silence(options.idle));
-          options.abort("idle");
+          giveUp("idle");
         } else if (options.heartbeat > 0 && now - lastWrite >= options.heartbeat) {
           lastWrite = now;
           controller.enqueue(encoder.encode(HEARTBEAT));
@@ -154,7 +160,7 @@ export function relay(
           if (translator.ended) {
             close(false);
             controller.close();
-            void drain(reader, options.abort);
+            void drain(reader, giveUp);
             return;
           }
         }
@@ -162,12 +168,12 @@ export function relay(
         // It was ended from this side, and the read with it.
         if (over) return;
         finish(controller, cause);
-        options.abort(cause);
+        giveUp(cause);
       }
     },
     cancel() {
       close(true);
-      options.abort(new DOMException("The client left.", "AbortError"));
+      giveUp(new DOMException("The client left.", "AbortError"));
     },
   }, new ByteLengthQueuingStrategy({ highWaterMark: QUEUE }));
 }
