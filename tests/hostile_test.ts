@@ -33,7 +33,9 @@ import { assertStrictStream } from "./helpers/strict_stream.ts";
 
 /** How many cases there are, and after how many milliseconds it is enough, on whatever machine. */
 const CASES = 24_000;
-const TIME = 22_000;
+const TIME = 26_000;
+/** Whether this Deno's way to the gateway closes every connection that is given up. */
+const SOUND = losesClients(Deno.version.deno);
 /** How many run at once. */
 const WORKERS = 24;
 
@@ -350,7 +352,16 @@ function pause(time: number): Promise<undefined> {
   return new Promise((resolve) => setTimeout(() => resolve(undefined), time));
 }
 
-Deno.test("the real server stays up and well-behaved, whatever is thrown at it", async () => {
+Deno.test({
+  name: "the real server stays up and well-behaved, whatever is thrown at it",
+  // The fetch of Deno 2.6 forgets, now and then, a connection that is given up in the very moment when
+  // its answer begins: only there a few may stay open.
+  sanitizeResources: SOUND,
+  sanitizeOps: SOUND,
+  fn: throwEverything,
+});
+
+async function throwEverything(): Promise<void> {
   const { seed } = randomFromEnvironment("hostile");
   const plays: Plays = new Map();
   await using gateway = startFaultGateway(async (request) => {
@@ -395,8 +406,6 @@ Deno.test("the real server stays up and well-behaved, whatever is thrown at it",
     await pause(10);
   }
   assertEquals(bridge.bridge.metrics.openStreams, 0);
-  // The fetch of Deno 2.6 forgets, now and then, a connection that is given up in the very moment when
-  // its answer begins.
-  const forgotten = losesClients(Deno.version.deno) ? 0 : Math.ceil(done.leave / 50);
+  const forgotten = SOUND ? 0 : Math.ceil(done.leave / 50);
   assert(gateway.open <= forgotten, `${gateway.open} requests to the gateway are still open`);
-});
+}
