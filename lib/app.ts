@@ -6,7 +6,8 @@
  */
 
 import { readConfig, settings } from "./config.ts";
-import { FLAGS, helpText, parseCommandLine } from "./flags.ts";
+import { FLAGS, parseCommandLine } from "./flags.ts";
+import { helpText } from "./help.ts";
 import { readEnvFile } from "./locate.ts";
 import { setUpNetwork } from "./network.ts";
 import type { Start, System } from "./system.ts";
