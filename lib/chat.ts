@@ -14,6 +14,7 @@ import { encodeRequest } from "./dialects/responses.ts";
 import { encodePassthrough } from "./dialects/passthrough.ts";
 import { gatewayError, maskSecrets } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
+import type { ClientRequest } from "./http1/request.ts";
 import type { JsonObject } from "./json.ts";
 import { routeOf } from "./models.ts";
 import { applyLessons, describeLesson, type Plan } from "./negotiate.ts";
@@ -35,6 +36,7 @@ const MAX_TRIES = 3;
  * import type { Bridge } from "./bridge.ts";
  * import { chat } from "./chat.ts";
  * import type { Exchange } from "./exchange.ts";
+import type { ClientRequest } from "./http1/request.ts";
  *
  * const request = new Request("http://127.0.0.1/chat/completions", { method: "POST", body: "{}" });
  * const bridge = { config: { host: "127.0.0.1" } } as Bridge;
@@ -43,7 +45,7 @@ const MAX_TRIES = 3;
  * ```
  */
 export async function chat(
-  request: Request,
+  request: ClientRequest,
   bridge: Bridge,
   exchange: Exchange,
 ): Promise<Response> {

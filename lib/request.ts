@@ -5,6 +5,7 @@
  */
 
 import { BridgeError } from "./errors.ts";
+import type { ClientRequest } from "./http1/request.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import type { DialectName } from "./models.ts";
 
@@ -33,7 +34,7 @@ export interface Ask {
  * if (await readText(request, 10) !== "hi") throw new Error("read");
  * ```
  */
-export async function readText(request: Request, most: number): Promise<string> {
+export async function readText(request: ClientRequest, most: number): Promise<string> {
   const length = Number(request.headers.get("content-length") ?? NaN);
   if (length > most) throw tooLarge(most);
   let bytes: Uint8Array;
@@ -62,7 +63,7 @@ export async function readText(request: Request, most: number): Promise<string> 
 }
 
 /** A body without a stated length can only be counted as it comes. */
-async function readBounded(request: Request, most: number): Promise<Uint8Array> {
+async function readBounded(request: ClientRequest, most: number): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let length = 0;
   for await (const piece of request.body ?? []) {

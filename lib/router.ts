@@ -10,11 +10,12 @@ import type { Bridge } from "./bridge.ts";
 import { chat } from "./chat.ts";
 import { BridgeError, maskSecrets } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
+import type { ClientRequest } from "./http1/request.ts";
 import { listModels } from "./models.ts";
 
 /** Answers one request. */
 type Handler = (
-  request: Request,
+  request: ClientRequest,
   bridge: Bridge,
   exchange: Exchange,
   rest: string,
@@ -81,7 +82,7 @@ export function simplePath(url: string): string {
  * if (response.status !== 404) throw new Error("404");
  * ```
  */
-export function createRouter(bridge: Bridge): (request: Request) => Promise<Response> {
+export function createRouter(bridge: Bridge): (request: ClientRequest) => Promise<Response> {
   return async (request) => {
     const path = simplePath(request.url);
     const endpoint = ENDPOINTS.find((row) => row.pattern.test(path));
@@ -105,7 +106,7 @@ export function createRouter(bridge: Bridge): (request: Request) => Promise<Resp
 }
 
 async function handle(
-  request: Request,
+  request: ClientRequest,
   bridge: Bridge,
   exchange: Exchange,
   endpoint: Endpoint,
@@ -132,7 +133,12 @@ function isStream(response: Response): boolean {
 }
 
 /** Any failure as the client's answer. */
-function fail(error: unknown, request: Request, bridge: Bridge, exchange: Exchange): Response {
+function fail(
+  error: unknown,
+  request: ClientRequest,
+  bridge: Bridge,
+  exchange: Exchange,
+): Response {
   if (request.signal.aborted || (error instanceof DOMException && error.name === "AbortError")) {
     // Nobody reads this; 499 is what a log calls a client that left.
     exchange.end({ status: 499, ending: "client left" });
@@ -184,11 +190,16 @@ function withOrigin(response: Response, origin: string | undefined): Response {
   return new Response(response.body, { status: response.status, headers });
 }
 
-function models(_request: Request, bridge: Bridge): Response {
+function models(_request: ClientRequest, bridge: Bridge): Response {
   return Response.json(listModels(bridge.catalogue(), bridge.metadata));
 }
 
-function model(_request: Request, bridge: Bridge, _exchange: Exchange, rest: string): Response {
+function model(
+  _request: ClientRequest,
+  bridge: Bridge,
+  _exchange: Exchange,
+  rest: string,
+): Response {
   let id = rest;
   try {
     id = decodeURIComponent(rest);
@@ -208,18 +219,18 @@ function model(_request: Request, bridge: Bridge, _exchange: Exchange, rest: str
   );
 }
 
-function health(_request: Request, bridge: Bridge): Response {
+function health(_request: ClientRequest, bridge: Bridge): Response {
   const { userAgent: program, catalogue } = bridge;
   return Response.json({ status: "ok", program, models: catalogue().models.length });
 }
 
-function metrics(_request: Request, bridge: Bridge): Response {
+function metrics(_request: ClientRequest, bridge: Bridge): Response {
   return new Response(bridge.metrics.text(), {
     headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
   });
 }
 
-function home(request: Request): Response {
+function home(request: ClientRequest): Response {
   // The host was checked, and names the port that the client knows.
   const origin = `http://${request.headers.get("host") ?? new URL(request.url).host}`;
   return new Response(

@@ -5,7 +5,7 @@
  */
 
 import { BridgeError } from "./errors.ts";
-import { type Handler, type ListeningServer, startNodeServer } from "./node_server.ts";
+import { type Handler, type ListeningServer, startHttpServer } from "./http1/server.ts";
 
 /** How a server is run. */
 export interface ServeOptions {
@@ -31,11 +31,11 @@ export interface RunningServer {
   readonly stop: () => Promise<boolean>;
 }
 
-/** The first Deno whose `Deno.serve` loses sight of clients: see `node_server.ts`. */
+/** The first Deno whose `Deno.serve` loses sight of clients: see `http1/server.ts`. */
 const LOSES_CLIENTS_SINCE = [2, 8, 3];
 
 /**
- * Whether the `Deno.serve` of a Deno loses sight of clients that leave: then `node:http` serves.
+ * Whether the `Deno.serve` of a Deno loses sight of clients that leave: then a server of our own takes its place.
  *
  * @param version `Deno.version.deno`.
  *
@@ -77,10 +77,10 @@ export function losesClients(version: string): boolean {
  */
 export async function startServer(options: ServeOptions): Promise<RunningServer> {
   const { host, port, handler, shutdownTime, deno = Deno.version.deno } = options;
-  const start = losesClients(deno) ? startNodeServer : startDenoServer;
+  const start = losesClients(deno) ? startHttpServer : startDenoServer;
   let server: ListeningServer;
   try {
-    server = await start(host.replace(/^\[|\]$/g, ""), port, handler);
+    server = start(host.replace(/^\[|\]$/g, ""), port, handler);
   } catch (cause) {
     throw listenError(host, port, cause);
   }

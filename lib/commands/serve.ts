@@ -7,7 +7,6 @@
 import { banner } from "../banner.ts";
 import type { Bridge } from "../bridge.ts";
 import { exposure } from "../config.ts";
-import { createDirectFetch, mayGoDirect } from "../direct.ts";
 import { BridgeError } from "../errors.ts";
 import { Gateway } from "../gateway.ts";
 import { findModels } from "../locate.ts";
@@ -16,7 +15,8 @@ import { CallMemory } from "../memory.ts";
 import { listedMetadata } from "../metadata.ts";
 import { Metrics } from "../metrics.ts";
 import { Negotiator } from "../negotiate.ts";
-import { opens, readCertificates, trustingClient } from "../network.ts";
+import { createClient } from "../http1/client.ts";
+import { opens, readCertificates } from "../network.ts";
 import { createRouter } from "../router.ts";
 import { RunawayGuard } from "../runaway.ts";
 import { nameOwner, type RunningServer, startServer } from "../serve.ts";
@@ -83,7 +83,9 @@ export async function serve(start: Start): Promise<number> {
     );
   }
   const warning = exposure(config);
-  const client = await trustingClient(config.caFile, system.readText);
+  const certificates = config.caFile === undefined
+    ? undefined
+    : await readCertificates(config.caFile, "--ca-file", system.readText);
   // Deno would say it with the first request only.
   const cert = system.variable("DENO_CERT");
   if (cert) await readCertificates(cert, "DENO_CERT", system.readText);
@@ -93,7 +95,7 @@ export async function serve(start: Start): Promise<number> {
   const stopWatching = models.watch(LOOK);
   try {
     const gateway = simulated?.url ?? configured;
-    const bridge = createBridge(start, gateway, { models, log, client });
+    const bridge = createBridge(start, gateway, { models, log, certificates });
     const server = await listen(bridge);
     system.err(banner({
       version: system.version,
@@ -126,24 +128,23 @@ function createLog({ system, config }: Start): Log {
 function createBridge(
   { system, config, proxies }: Start,
   base: string,
-  { models, log, client }: {
+  { models, log, certificates }: {
     readonly models: LiveModels;
     readonly log: Log;
-    readonly client: Deno.HttpClient | undefined;
+    readonly certificates: string | undefined;
   },
 ): Bridge {
   const metrics = new Metrics();
   const proxy = proxies.proxyFor(base);
-  const direct = mayGoDirect({
-    proxied: proxy !== undefined,
-    ownCertificates: config.caFile !== undefined || system.variable("DENO_CERT") !== undefined,
-    deno: Deno.version.deno,
-  });
+  const caCerts = certificates === undefined ? undefined : [certificates];
+  // Proxies have dialects and passwords of their own, which Deno's `fetch` knows.
+  const way = proxy === undefined
+    ? { fetch: createClient({ caCerts }).fetch }
+    : { client: caCerts && Deno.createHttpClient({ caCerts }) };
   const gateway = new Gateway({
     ...config,
     base,
-    client,
-    fetch: direct ? createDirectFetch() : undefined,
+    ...way,
     proxied: proxy !== undefined,
     probe: (signal) => opens(proxy ?? base, signal),
     onRetry(reason, delay) {

@@ -7,7 +7,7 @@
 
 import type { Bridge } from "../../lib/bridge.ts";
 import { type Config, readConfig, settings } from "../../lib/config.ts";
-import { createDirectFetch, mayGoDirect } from "../../lib/direct.ts";
+import { createClient } from "../../lib/http1/client.ts";
 import { parseCommandLine } from "../../lib/flags.ts";
 import { Gateway, type GatewayOptions } from "../../lib/gateway.ts";
 import { Log } from "../../lib/log.ts";
@@ -22,9 +22,7 @@ import { type RunningServer, startServer } from "../../lib/serve.ts";
 /** The ways in which the bridge asks the gateway; every test of faults holds for each. */
 export const WAYS: Readonly<Record<string, () => typeof fetch>> = {
   fetch: () => fetch,
-  ...mayGoDirect({ proxied: false, ownCertificates: false, deno: Deno.version.deno })
-    ? { direct: createDirectFetch }
-    : {},
+  client: () => createClient().fetch,
 };
 
 /** A model that goes by the chat surface, one by the Responses surface. */

@@ -1,6 +1,6 @@
-/** One suite for both ways to the gateway: `fetch`, and `node:http` in its place. */
+/** One suite for both ways to the gateway: `fetch`, and our own client in its place. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { createDirectFetch, mayGoDirect } from "../lib/direct.ts";
+import { createClient } from "../lib/http1/client.ts";
 
 /** A server of raw bytes: what a connection asks is read to the end of its head and body, then `answer` writes. */
 interface RawServer {
@@ -83,22 +83,24 @@ const chunk = (text: string) =>
 const STREAM =
   "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 
-/** Each way, with what it leaves behind: kept connections of `node:http` have no owner to close them. */
-const WAYS: Record<string, () => typeof fetch> = { fetch: () => fetch, direct: createDirectFetch };
-
-const direct = mayGoDirect({ proxied: false, ownCertificates: false, deno: Deno.version.deno });
-if (!direct) {
-  console.error(`createDirectFetch() isn't used, and not tested, on Deno ${Deno.version.deno}`);
-}
+/** Each way to send, and what closes the connections that it keeps. */
+const WAYS: Record<string, () => { fetch: typeof fetch; close: () => void }> = {
+  fetch: () => ({ fetch, close: () => {} }),
+  createClient: createClient,
+};
 
 for (const [name, make] of Object.entries(WAYS)) {
   const check = (sentence: string, test: (send: typeof fetch) => Promise<void>) =>
     Deno.test({
-      name: `${name} ${sentence}`,
-      ignore: name === "direct" && !direct,
-      sanitizeOps: false,
-      sanitizeResources: false,
-      fn: () => test(make()),
+      name: `${name}() ${sentence}`,
+      // `fetch` has connections that nobody can close.
+      sanitizeOps: name !== "fetch",
+      sanitizeResources: name !== "fetch",
+      async fn() {
+        const way = make();
+        await test(way.fetch);
+        way.close();
+      },
     });
 
   check("sends method, headers and body, and reads status, headers and body", async (send) => {

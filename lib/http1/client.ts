@@ -1,0 +1,302 @@
+/**
+ * A `fetch` over connections of our own.
+ *
+ * **Why.** Deno's `fetch` hands over one HTTP chunk, and so one event, a turn of the event loop, at 4 to
+ * 22 µs each; `node:http` takes 8 MiB, 20 ms to load, and 100 µs a request. What is needed of HTTP to
+ * ask the gateway is little: a POST, a head, a body in chunks. It is read here, straight into the
+ * reader's buffer, all that has arrived at once (`docs/performance.md` has the figures). Proxies are
+ * left to `fetch`.
+ *
+ * @module
+ */
+
+import { Body, type BodyLength, bodyStream } from "./body.ts";
+import { Connection } from "./connection.ts";
+import { bodyLength, formatHead, type Head } from "./head.ts";
+
+/** How a client connects. */
+export interface ClientOptions {
+  /** Certificates, PEM, that are trusted beside Deno's own. */
+  readonly caCerts?: readonly string[];
+}
+
+/** What asks servers. */
+export interface Client {
+  /**
+   * As `fetch`, as far as the bridge needs it: a URL, method, headers, text for a body, and a signal.
+   * Redirects are not followed, and nothing is decompressed. Whatever fails on the network rejects
+   * with a TypeError, an abort with the signal's reason.
+   */
+  readonly fetch: typeof fetch;
+  /** Closes the connections that are kept for further requests. */
+  readonly close: () => void;
+}
+
+/** What is taken of a request; the types of `fetch` differ from one Deno to the next. */
+interface RequestOptions {
+  readonly method?: string;
+  readonly headers?: HeadersInit;
+  readonly body?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** How long a connection is kept for the next request, in milliseconds. Gateways keep theirs for a minute and more. */
+const KEEP = 30_000;
+
+/** How many connections are kept. */
+const MOST_KEPT = 64;
+
+/** What is so short goes out with its head in one piece. */
+const SHORT_BODY = 64 * 1024;
+
+/** Statuses that come without a body (RFC 9110). */
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
+
+const encoder = new TextEncoder();
+
+/** A kept connection turned out to be closed. */
+class StaleConnection extends Error {}
+
+/** A connection that waits for its next request. */
+interface Kept {
+  readonly origin: string;
+  readonly connection: Connection;
+  readonly since: number;
+}
+
+/**
+ * Makes a client. It keeps connections for 30 s, so that most requests don't have to wait for one.
+ *
+ * @param options Certificates.
+ *
+ * @example
+ * ```ts
+ * import { createClient } from "./client.ts";
+ *
+ * const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => new Response("hi"));
+ * const client = createClient();
+ * const response = await client.fetch(`http://127.0.0.1:${server.addr.port}/`);
+ * const text = await response.text();
+ * client.close();
+ * await server.shutdown();
+ * if (text !== "hi") throw new Error(text);
+ * ```
+ */
+export function createClient(options: ClientOptions = {}): Client {
+  let kept: Kept[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Closes what has waited for too long, and looks again as long as anything waits. */
+  function sweep(): void {
+    const now = performance.now();
+    kept = kept.filter(({ connection, since }) => now - since < KEEP || connection.close());
+    timer = undefined;
+    if (kept.length > 0) watch();
+  }
+  function watch(): void {
+    if (timer !== undefined) return;
+    timer = setTimeout(sweep, KEEP);
+    // What is kept for later must not keep the program.
+    Deno.unrefTimer(timer);
+  }
+  function keep(origin: string, connection: Connection): void {
+    if (kept.length >= MOST_KEPT) return connection.close();
+    kept.push({ origin, connection, since: performance.now() });
+    watch();
+  }
+  /** The connection that was used last, because it is the likeliest to be open still. */
+  function take(origin: string): Connection | undefined {
+    const at = kept.findLastIndex((row) => row.origin === origin);
+    return at === -1 ? undefined : kept.splice(at, 1)[0].connection;
+  }
+
+  async function send(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+    const url = new URL(String(input));
+    const { signal, ...request } = (init ?? {}) as RequestOptions;
+    signal?.throwIfAborted();
+    const pieces = requestBytes(url, request);
+    for (;;) {
+      const old = take(url.origin);
+      const release = (connection: Connection) => keep(url.origin, connection);
+      try {
+        const connection = old ?? await connect(url, options, signal);
+        return await exchange(connection, pieces, { signal, release, kept: old !== undefined });
+      } catch (error) {
+        if (signal?.aborted) throw signal.reason;
+        // The gateway closed it just as it was used again: nothing was read on it, so ask on another.
+        if (error instanceof StaleConnection) continue;
+        throw error instanceof TypeError ? error : toTypeError(error);
+      }
+    }
+  }
+  return {
+    fetch: send as typeof fetch,
+    close() {
+      clearTimeout(timer);
+      timer = undefined;
+      for (const { connection } of kept.splice(0)) connection.close();
+    },
+  };
+}
+
+function toTypeError(cause: unknown): TypeError {
+  return new TypeError(cause instanceof Error ? cause.message : String(cause), { cause });
+}
+
+/** The request as it is written: in one piece where it is short, in two where it is not. */
+function requestBytes(
+  url: URL,
+  { method = "GET", headers, body }: RequestOptions,
+): Uint8Array[] {
+  const bytes = encoder.encode(body ?? "");
+  const more = `host: ${url.host}\r\ncontent-length: ${bytes.length}\r\n`;
+  const head = formatHead(
+    `${method} ${url.pathname}${url.search} HTTP/1.1`,
+    headers instanceof Headers ? headers : new Headers(headers),
+    more,
+  );
+  if (bytes.length > SHORT_BODY) return [head, bytes];
+  const together = new Uint8Array(head.length + bytes.length);
+  together.set(head);
+  together.set(bytes, head.length);
+  return [together];
+}
+
+async function connect(
+  url: URL,
+  { caCerts }: ClientOptions,
+  signal: AbortSignal | undefined,
+): Promise<Connection> {
+  const secure = url.protocol === "https:";
+  const hostname = url.hostname.replace(/^\[|\]$/g, "");
+  const port = Number(url.port) || (secure ? 443 : 80);
+  const plain = await Deno.connect({ hostname, port, signal });
+  // Small packets, each of which somebody waits for.
+  plain.setNoDelay();
+  if (!secure) return new Connection(plain);
+  const socket = await Deno.startTls(plain, {
+    hostname,
+    alpnProtocols: ["http/1.1"],
+    ...(caCerts ? { caCerts: [...caCerts] } : {}),
+  });
+  const connection = new Connection(socket);
+  const leave = () => connection.close();
+  signal?.addEventListener("abort", leave, { once: true });
+  try {
+    await socket.handshake();
+  } catch (error) {
+    connection.close();
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", leave);
+  }
+  return connection;
+}
+
+/** What one request needs beside its bytes. */
+interface ExchangeOptions {
+  readonly signal: AbortSignal | undefined;
+  /** Whether the connection was used before. */
+  readonly kept: boolean;
+  /** Takes the connection back when it may be used again. */
+  readonly release: (connection: Connection) => void;
+}
+
+/** One request on a connection, and the head of its answer. */
+async function exchange(
+  connection: Connection,
+  pieces: readonly Uint8Array[],
+  { signal, kept, release }: ExchangeOptions,
+): Promise<Response> {
+  const leave = () => connection.close();
+  const listen = () => signal?.addEventListener("abort", leave, { once: true });
+  const ignore = () => signal?.removeEventListener("abort", leave);
+  signal?.throwIfAborted();
+  listen();
+  try {
+    // Side by side, because a gateway may refuse a body before it has read all of it. If the writing
+    // fails, the reading does too, unless there is an answer all the same.
+    let written = false;
+    write(connection, pieces).then(() => written = true, () => {});
+    const head = await readAnswer(connection, kept);
+    const status = statusOf(head);
+    const length = WITHOUT_BODY.has(status) ? 0 : answerLength(head.headers);
+    const body = new Body(connection, length);
+    const finish = () => {
+      ignore();
+      const again = written && length !== "to the end" && connection.waiting === 0 &&
+        keepsOpen(head);
+      if (again) release(connection);
+      else connection.close();
+    };
+    if (body.complete) finish();
+    return new Response(
+      WITHOUT_BODY.has(status) ? null : bodyStream(body, {
+        onComplete: () => length === 0 || finish(),
+        onBroken() {
+          ignore();
+          connection.close();
+        },
+        failure: (error) =>
+          signal?.aborted ? signal.reason : error instanceof TypeError ? error : toTypeError(error),
+      }),
+      { status, headers: head.headers },
+    );
+  } catch (error) {
+    ignore();
+    connection.close();
+    throw error;
+  }
+}
+
+async function write(connection: Connection, pieces: readonly Uint8Array[]): Promise<void> {
+  for (const piece of pieces) await connection.write(piece);
+}
+
+/** The head of the answer; `100 Continue` and its like, which nobody asked for, are skipped. */
+async function readAnswer(connection: Connection, kept: boolean): Promise<Head> {
+  for (;;) {
+    const head = await connection.readHead().catch((error: unknown) => {
+      if (!isClosed(error)) throw error;
+      return "closed" as const;
+    });
+    if (head === "closed") {
+      if (kept) throw new StaleConnection();
+      throw new TypeError("connection closed before message completed");
+    }
+    if (head === "too large") throw new TypeError("the answer's head is too large");
+    if (head === "malformed") throw new TypeError("the answer is not HTTP, or incomplete");
+    if (!/^HTTP\/1\.[01] 1\d\d\b/.test(head.start)) return head;
+  }
+}
+
+/** The ways in which a socket says that the other end is gone; over TLS, also one without a farewell. */
+function isClosed(error: unknown): boolean {
+  const { ConnectionReset, BrokenPipe, UnexpectedEof } = Deno.errors;
+  return [ConnectionReset, BrokenPipe, UnexpectedEof].some((kind) => error instanceof kind);
+}
+
+function statusOf({ start }: Head): number {
+  const status = Number(/^HTTP\/1\.[01] ([2-5]\d\d)(?: |$)/.exec(start)?.[1]);
+  if (Number.isNaN(status)) throw new TypeError("the answer is not HTTP/1.1");
+  return status;
+}
+
+/** The chunks count where a length stands beside them (RFC 9112, "Message Body Length"). */
+function answerLength(headers: Headers): BodyLength {
+  const encoding = headers.get("transfer-encoding");
+  if (encoding !== null) {
+    return /(^|,)\s*chunked\s*$/i.test(encoding) ? "chunked" : "to the end";
+  }
+  const length = bodyLength(headers) ?? "to the end";
+  if (length === "contradictory") throw new TypeError("the answer states more than one length");
+  return length;
+}
+
+/** Whether the other end lets the connection be used again. */
+function keepsOpen({ start, headers }: Head): boolean {
+  const connection = headers.get("connection")?.toLowerCase() ?? "";
+  return start.startsWith("HTTP/1.0")
+    ? connection.includes("keep-alive")
+    : !connection.includes("close");
+}

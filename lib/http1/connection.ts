@@ -1,0 +1,178 @@
+/**
+ * A connection whose bytes are read by messages: what was read too far waits for the next one.
+ *
+ * @module
+ */
+
+import { type Head, headEnd, MAX_HEAD, parseHead } from "./head.ts";
+
+/** What a connection needs of a socket. */
+export type Socket = Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close">;
+
+/** What one read of a head asks for at first. */
+const BUFFER = 4 * 1024;
+
+/** Why there is no head: the other end closed the connection before its first byte, or sent something else. */
+export type NoHead = "closed" | "malformed" | "too large";
+
+/**
+ * One connection, read and written by one message after the other.
+ *
+ * @example
+ * ```ts
+ * import { Connection } from "./connection.ts";
+ *
+ * let bytes = new TextEncoder().encode("GET / HTTP/1.1\r\nhost: a\r\n\r\nrest");
+ * const connection = new Connection({
+ *   read(into) {
+ *     into.set(bytes);
+ *     const { length } = bytes;
+ *     bytes = bytes.subarray(length);
+ *     return Promise.resolve(length || null);
+ *   },
+ *   write: () => Promise.reject(new Error("not here")),
+ *   closeWrite: () => Promise.resolve(),
+ *   close: () => {},
+ * });
+ * const head = await connection.readHead();
+ * if (typeof head === "string" || head.start !== "GET / HTTP/1.1") throw new Error("a head");
+ * const into = new Uint8Array(10);
+ * if (await connection.read(into) !== 4) throw new Error("what was read too far comes next");
+ * ```
+ */
+export class Connection {
+  readonly #socket: Socket;
+  #buffer: Uint8Array<ArrayBuffer> | undefined;
+  /** What waits in the buffer: from here … */
+  #start = 0;
+  /** … to here. */
+  #end = 0;
+  #filling: Promise<boolean> | undefined;
+  #closed = false;
+
+  /** Takes over a socket. */
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /** Whether it was closed from this side. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** How many bytes were read too far. */
+  get waiting(): number {
+    return this.#end - this.#start;
+  }
+
+  /**
+   * The next message's head.
+   *
+   * @throws The socket's error.
+   */
+  async readHead(): Promise<Head | NoHead> {
+    for (let searched = 0;;) {
+      // Empty lines before a head are let pass (RFC 9112, "Message parsing").
+      while (searched === 0 && this.#waits(13, 10)) this.#start += 2;
+      const bytes = this.#bytes();
+      const end = headEnd(bytes, searched);
+      if (end !== -1) {
+        this.#start += end + 4;
+        return parseHead(bytes.subarray(0, end)) ?? "malformed";
+      }
+      if (bytes.length >= MAX_HEAD) return "too large";
+      searched = bytes.length;
+      if (!await this.fill()) return bytes.length === 0 ? "closed" : "malformed";
+    }
+  }
+
+  #bytes(): Uint8Array {
+    return this.#buffer?.subarray(this.#start, this.#end) ?? new Uint8Array();
+  }
+
+  #waits(first: number, second: number): boolean {
+    return this.waiting >= 2 && this.#buffer![this.#start] === first &&
+      this.#buffer![this.#start + 1] === second;
+  }
+
+  /**
+   * Reads more behind what waits already; several who ask at once share a read.
+   *
+   * @returns Whether more came; false at the end.
+   * @throws The socket's error.
+   */
+  fill(): Promise<boolean> {
+    return this.#filling ??= this.#fill().finally(() => this.#filling = undefined);
+  }
+
+  async #fill(): Promise<boolean> {
+    this.#makeRoom();
+    const count = await this.#socket.read(this.#buffer!.subarray(this.#end));
+    this.#end += count ?? 0;
+    return count !== null;
+  }
+
+  #makeRoom(): void {
+    const { waiting } = this;
+    const old = this.#buffer;
+    if (waiting === 0) this.#start = this.#end = 0;
+    if (old && this.#end < old.length) return;
+    const buffer = old && this.#start > 0 ? old : new Uint8Array(old ? old.length * 2 : BUFFER);
+    if (old) buffer.set(old.subarray(this.#start, this.#end));
+    this.#buffer = buffer;
+    this.#start = 0;
+    this.#end = waiting;
+  }
+
+  /**
+   * Reads bytes: those that wait, or else what the socket gives.
+   *
+   * @param into Where to put them; the result is how many there are, 0 at the end.
+   * @throws The socket's error.
+   */
+  async read(into: Uint8Array): Promise<number> {
+    if (this.#filling) await this.#filling;
+    if (this.waiting === 0) return await this.#socket.read(into) ?? 0;
+    const count = Math.min(into.length, this.waiting);
+    into.set(this.#buffer!.subarray(this.#start, this.#start + count));
+    this.#start += count;
+    return count;
+  }
+
+  /** Puts bytes back that were read too far; only where none wait. */
+  unread(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    if (this.#buffer === undefined || this.#buffer.length < bytes.length) {
+      this.#buffer = new Uint8Array(Math.max(BUFFER, bytes.length));
+    }
+    this.#buffer.set(bytes);
+    this.#start = 0;
+    this.#end = bytes.length;
+  }
+
+  /**
+   * Writes all bytes.
+   *
+   * @throws The socket's error.
+   */
+  async write(bytes: Uint8Array): Promise<void> {
+    let written = await this.#socket.write(bytes);
+    while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
+  }
+
+  /** Says that nothing more will be written. */
+  async finish(): Promise<void> {
+    await this.#socket.closeWrite();
+  }
+
+  /** Closes the connection, reads and writes that are under way with it; safe to call again. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      this.#socket.close();
+    } catch {
+      // Closed by something else.
+    }
+  }
+}
