@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { ReadableHeaders } from "./http1/head.ts";
 import { isLoopback } from "./base_url.ts";
 import type { Config } from "./config.ts";
 import { BridgeError } from "./errors.ts";
@@ -81,7 +82,10 @@ export function checkHost(host: string | null, settings: AccessSettings): void {
  * if (checkOrigin(new Headers(), settings) !== undefined) throw new Error("no page at all");
  * ```
  */
-export function checkOrigin(headers: Headers, settings: AccessSettings): string | undefined {
+export function checkOrigin(
+  headers: ReadableHeaders,
+  settings: AccessSettings,
+): string | undefined {
   const origin = headers.get("origin");
   if (origin !== null && settings.allowOrigins.includes(origin)) return origin;
   const site = headers.get("sec-fetch-site");
@@ -129,7 +133,7 @@ export interface Credentials {
  * if (readCredentials(headers, settings).authorization !== "Bearer their-token") throw new Error("split");
  * ```
  */
-export function readCredentials(headers: Headers, settings: AccessSettings): Credentials {
+export function readCredentials(headers: ReadableHeaders, settings: AccessSettings): Credentials {
   const authorization = headers.get("authorization")?.trim() ?? "";
   const match = /^Bearer\s+(\S.*)$/i.exec(authorization);
   let token = match?.[1].trim() ?? "";

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { alarm } from "./alarm.ts";
 import type { Credentials } from "./access.ts";
 import type { Bridge } from "./bridge.ts";
 import { CompletionBuilder } from "./completion.ts";
@@ -13,9 +14,10 @@ import { gatewayError, isErrorBody } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { GatewayAnswer } from "./gateway.ts";
 import { isObject, type JsonObject } from "./json.ts";
-import { lateEvents, readEvents, readJson } from "./readers.ts";
+import { isJson, lateEvents, readEvents, readJson } from "./readers.ts";
 import { relay, silence, type StreamTranslator } from "./relay.ts";
 import type { Ask } from "./request.ts";
+import type { EventReader } from "./sse.ts";
 import { ChatTranslator, ResponsesTranslator } from "./translators.ts";
 
 /** The headers of every stream. `no-transform` and `x-accel-buffering` keep proxies in between from holding it back. */
@@ -38,7 +40,7 @@ export interface Journey {
   /** Ends with the client. */
   readonly signal: AbortSignal;
   /** Headers for the gateway. */
-  readonly headers: Headers;
+  readonly headers: Readonly<Record<string, string>>;
   /** The request as it is sent first, for the runaway guard. */
   sent?: JsonObject;
 }
@@ -149,15 +151,12 @@ function noteEnding(
 
 /** The promised value if it comes in time; undefined while it is still to come. */
 async function within<T>(promise: Promise<T>, time: number): Promise<T | undefined> {
-  if (time === 0) return await promise;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) =>
-    timer = setTimeout(() => resolve(undefined), time)
-  );
+  let callOff = () => {};
+  const late = new Promise<undefined>((resolve) => callOff = alarm(time, () => resolve(undefined)));
   try {
     return await Promise.race([promise, late]);
   } finally {
-    clearTimeout(timer);
+    callOff();
   }
 }
 
@@ -213,12 +212,31 @@ async function wholeCompletion(journey: Journey, { response, abort }: Answer): P
     },
   };
   const { idleTimeout: idle } = bridge.config;
-  await new Response(relay(reader, collector, { heartbeat: 0, idle, abort })).arrayBuffer();
+  if (isJson(response)) await collectAll(reader, collector, { idle, abort });
+  else await new Response(relay(reader, collector, { heartbeat: 0, idle, abort })).arrayBuffer();
   journey.signal.throwIfAborted();
   if (sent) noteEnding(bridge, sent, enricher);
   if (enricher.ending?.type === "failed") throw enricher.ending.error;
   exchange.end({ status: 200, ending: enricher.finishReason, usage: enricher.usage });
   return Response.json(builder.build());
+}
+
+/** What {@linkcode relay} does, for events that come all at once. */
+async function collectAll(
+  reader: EventReader,
+  collector: StreamTranslator,
+  { idle, abort }: { readonly idle: number; readonly abort: (reason: unknown) => void },
+): Promise<void> {
+  const callOff = alarm(idle, () => abort(silence(idle)));
+  try {
+    for (const event of await reader.read() ?? []) collector.event(event);
+    collector.end();
+  } catch (cause) {
+    collector.end(cause);
+    abort(cause);
+  } finally {
+    callOff();
+  }
 }
 
 /** A `response`, as it came. */
@@ -227,8 +245,8 @@ async function wholeResponse(
   { response, abort }: Answer,
 ): Promise<Response> {
   const { idleTimeout: idle } = bridge.config;
-  const timer = idle > 0 ? setTimeout(() => abort(silence(idle)), idle) : undefined;
-  const body = await readJson(response, credentials.secrets).finally(() => clearTimeout(timer));
+  const callOff = alarm(idle, () => abort(silence(idle)));
+  const body = await readJson(response, credentials.secrets).finally(callOff);
   if (isErrorBody(body) && body.object !== "response") {
     throw gatewayError(200, body, { secrets: credentials.secrets });
   }

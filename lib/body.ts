@@ -4,6 +4,10 @@
  * @module
  */
 
+import { alarm } from "./alarm.ts";
+import type { HttpAnswer } from "./http1/client.ts";
+import type { ReadableHeaders } from "./http1/head.ts";
+
 /** The longest refusal that is read, in characters. */
 const MAX_REFUSAL = 1024 * 1024;
 
@@ -27,18 +31,30 @@ const ENCODINGS: Readonly<Record<string, CompressionFormat>> = {
  *
  * const zipped = new Blob(["hi"]).stream().pipeThrough(new CompressionStream("gzip"));
  * const response = new Response(zipped, { headers: { "content-encoding": "gzip" } });
- * if (await decoded(response).text() !== "hi") throw new Error("taken back");
+ * const text = await new Response(decoded(response).body).text();
+ * if (text !== "hi") throw new Error("taken back");
  * ```
  */
-export function decoded(response: Response): Response {
+export function decoded(response: HttpAnswer): HttpAnswer {
   const encoding = response.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
   const format = ENCODINGS[encoding];
   if (format === undefined || response.body === null) return response;
-  const headers = new Headers(response.headers);
-  headers.delete("content-encoding");
-  headers.delete("content-length");
   const body = response.body.pipeThrough(new DecompressionStream(format));
-  return new Response(body, { status: response.status, headers });
+  return {
+    status: response.status,
+    ok: response.ok,
+    // What they say is no longer so.
+    headers: hiding(response.headers, ["content-encoding", "content-length"]),
+    body,
+    arrayBuffer: () => new Response(body).arrayBuffer(),
+  };
+}
+
+function hiding(headers: ReadableHeaders, names: readonly string[]): ReadableHeaders {
+  return {
+    get: (name) => names.includes(name.toLowerCase()) ? null : headers.get(name),
+    has: (name) => !names.includes(name.toLowerCase()) && headers.has(name),
+  };
 }
 
 /**
@@ -57,10 +73,10 @@ export function decoded(response: Response): Response {
  * ```
  */
 export async function readRefusal(
-  response: Response,
+  response: HttpAnswer,
   controller: AbortController,
 ): Promise<string> {
-  const timer = setTimeout(() => controller.abort(), REFUSAL_TIME);
+  const callOff = alarm(REFUSAL_TIME, () => controller.abort());
   const decoder = new TextDecoder();
   let text = "";
   try {
@@ -71,7 +87,7 @@ export async function readRefusal(
   } catch {
     // What came until then is all there is.
   } finally {
-    clearTimeout(timer);
+    callOff();
   }
   return text.slice(0, MAX_REFUSAL);
 }

@@ -14,6 +14,7 @@ import { encodeRequest } from "./dialects/responses.ts";
 import { encodePassthrough } from "./dialects/passthrough.ts";
 import { gatewayError, maskSecrets } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
+import type { ReadableHeaders } from "./http1/head.ts";
 import type { ClientRequest } from "./http1/request.ts";
 import type { JsonObject } from "./json.ts";
 import { routeOf } from "./models.ts";
@@ -36,6 +37,7 @@ const MAX_TRIES = 3;
  * import type { Bridge } from "./bridge.ts";
  * import { chat } from "./chat.ts";
  * import type { Exchange } from "./exchange.ts";
+import type { ReadableHeaders } from "./http1/head.ts";
 import type { ClientRequest } from "./http1/request.ts";
  *
  * const request = new Request("http://127.0.0.1/chat/completions", { method: "POST", body: "{}" });
@@ -72,22 +74,22 @@ export async function chat(
 
 /** What the gateway is told beside the body. A client's other headers are its own business. */
 function gatewayHeaders(
-  from: Headers,
+  from: ReadableHeaders,
   { authorization }: Credentials,
   ask: Ask,
   { userAgent }: Bridge,
-): Headers {
-  const headers = new Headers({
+): Record<string, string> {
+  const client = from.get("user-agent");
+  const tags = from.get("databricks-ai-gateway-request-tags");
+  return {
     authorization,
     "content-type": "application/json",
     accept: ask.stream ? "text/event-stream" : "application/json",
     // A compressed stream would come in blocks.
     "accept-encoding": "identity",
-    "user-agent": [from.get("user-agent"), userAgent].filter(Boolean).join(" "),
-  });
-  const tags = from.get("databricks-ai-gateway-request-tags");
-  if (tags) headers.set("databricks-ai-gateway-request-tags", tags);
-  return headers;
+    "user-agent": client ? `${client} ${userAgent}` : userAgent,
+    ...(tags ? { "databricks-ai-gateway-request-tags": tags } : {}),
+  };
 }
 
 /** Sends the request in the dialect of its surface; a refusal that teaches something is followed by another try. */

@@ -329,7 +329,7 @@ function htmlTitle(html: string): string | undefined {
 /** Where an error came from, for {@linkcode gatewayError}. */
 export interface ErrorSource {
   /** Headers of the gateway's answer; `Retry-After`, `x-request-id` and the content type are read. */
-  headers?: Headers;
+  headers?: Pick<Headers, "get">;
   /** Secrets that must not appear in the message, whatever the gateway wrote. */
   secrets?: readonly string[];
   /** Whether advice is added where the cause is known. @default {true} */
@@ -385,7 +385,11 @@ export function gatewayError(
   });
 }
 
-function readParts(status: number, body: string | JsonObject, headers?: Headers): ErrorParts {
+function readParts(
+  status: number,
+  body: string | JsonObject,
+  headers?: Pick<Headers, "get">,
+): ErrorParts {
   const statusText = `${status} ${STATUS_TEXT[status as keyof typeof STATUS_TEXT] ?? ""}`.trim();
   if (typeof body !== "string") {
     const parts = partsOf(body);

@@ -6,7 +6,9 @@
  */
 
 import { decoded, readRefusal } from "./body.ts";
+import { alarm } from "./alarm.ts";
 import { BridgeError } from "./errors.ts";
+import type { HttpAnswer, Send } from "./http1/client.ts";
 import { opens } from "./network.ts";
 import { type Refusal, retryDelay, retryReason } from "./retries.ts";
 import { networkFault } from "./unreachable.ts";
@@ -16,7 +18,7 @@ export interface GatewayRequest {
   /** Path after the base, from the configuration, never from a client. */
   readonly path: string;
   /** Headers for the gateway. */
-  readonly headers: Headers;
+  readonly headers: Readonly<Record<string, string>>;
   /** The body, JSON. */
   readonly body: string;
   /** Ends the request when the client leaves. */
@@ -38,7 +40,7 @@ export type GatewayAnswer =
   | {
     readonly ok: true;
     /** Status 2xx, body unread. */
-    readonly response: Response;
+    readonly response: HttpAnswer;
     /** Ends the gateway's request; safe to call at any time. */
     readonly abort: (reason: unknown) => void;
   }
@@ -63,7 +65,7 @@ export interface GatewayOptions {
   /** Whether a proxy stands in between; then the gateway's own port can't be tried. @default {false} */
   readonly proxied?: boolean;
   /** Sends a request. @default {fetch} */
-  readonly fetch?: typeof fetch;
+  readonly fetch?: Send;
   /** Whether a connection to the gateway can be opened; ends with the signal. @default a TCP connection to the base's port */
   readonly probe?: (signal: AbortSignal) => Promise<boolean>;
   /** A number from 0 to 1, for jitter. @default {Math.random} */
@@ -90,7 +92,7 @@ export interface GatewayOptions {
  *   fetch: () => Promise.resolve(new Response("{}")),
  * });
  * const { signal } = new AbortController();
- * const answer = await gateway.post({ path: "/mlflow/v1/chat/completions", headers: new Headers(), body: "{}", signal });
+ * const answer = await gateway.post({ path: "/mlflow/v1/chat/completions", headers: {}, body: "{}", signal });
  * if (!answer.ok) throw new Error("the answer is handed over");
  * ```
  */
@@ -144,7 +146,7 @@ export class Gateway {
     const { base, client, connectTimeout, firstByteTimeout, fetch: send = fetch } = this.#options;
     request.signal.throwIfAborted();
     const controller = new AbortController();
-    let sent: Response | undefined;
+    let sent: HttpAnswer | undefined;
     const abort = (reason: unknown) => {
       controller.abort(reason);
       // Until here: Deno ends a request through its response, and can't once that was collected.
@@ -155,10 +157,11 @@ export class Gateway {
     // A probe that is still under way must not end an answer that has begun. Rarely is there one, and to
     // end a signal that nobody listens to is not free.
     let probing: AbortController | undefined;
-    const first = after(firstByteTimeout, () => controller.abort(silent(firstByteTimeout)));
-    const connect = after(connectTimeout, () => {
+    const late = () => controller.abort(silent(firstByteTimeout));
+    const callOffFirst = alarm(firstByteTimeout, late);
+    const callOffConnect = alarm(connectTimeout, () => {
       probing = new AbortController();
-      return this.#probe(controller, probing.signal);
+      void this.#probe(controller, probing.signal);
     });
     try {
       sent = await send(base + request.path, {
@@ -180,8 +183,8 @@ export class Gateway {
       request.signal.throwIfAborted();
       throw controller.signal.aborted ? controller.signal.reason : this.#unreachable(cause);
     } finally {
-      clearTimeout(first);
-      clearTimeout(connect);
+      callOffFirst();
+      callOffConnect();
       probing?.abort();
     }
     const response = decoded(sent);
@@ -229,7 +232,7 @@ export class Gateway {
     );
   }
 
-  #redirected(response: Response): BridgeError {
+  #redirected(response: HttpAnswer): BridgeError {
     const location = response.headers.get("location");
     const host = location && URL.canParse(location, this.base)
       ? new URL(location, this.base).host
@@ -240,11 +243,6 @@ export class Gateway {
       { code: "redirected" },
     );
   }
-}
-
-/** A timer; 0 is none. */
-function after(time: number, action: () => void): ReturnType<typeof setTimeout> | undefined {
-  return time > 0 ? setTimeout(action, time) : undefined;
 }
 
 function silent(time: number): BridgeError {

@@ -7,6 +7,7 @@
 
 import { answerEvents } from "./completion.ts";
 import { BridgeError, gatewayError } from "./errors.ts";
+import type { HttpAnswer } from "./http1/client.ts";
 import { isAnswerPiece, isObject, type JsonObject } from "./json.ts";
 import type { DecodeBodyOptions } from "./dialects/responses.ts";
 import { type EventReader, eventReader, type SseEvent } from "./sse.ts";
@@ -35,7 +36,7 @@ export interface ReadOptions extends DecodeBodyOptions {
  * if (events?.map((event) => event.type).join() !== "json,done") throw new Error("as a stream");
  * ```
  */
-export function readEvents(response: Response, options: ReadOptions = {}): EventReader {
+export function readEvents(response: HttpAnswer, options: ReadOptions = {}): EventReader {
   if (response.body === null) return readerOf(Promise.resolve([]));
   if (isPage(response)) {
     return readerOf(readAnswer(response).then((text) => fail(response, text, options)));
@@ -61,11 +62,11 @@ async function eventsIn(text: string): Promise<SseEvent[]> {
 }
 
 /** Whether an answer is a web page: a login, or a proxy's, with whatever status. */
-function isPage(response: Response): boolean {
+function isPage(response: HttpAnswer): boolean {
   return /^text\/html\b/i.test(response.headers.get("content-type") ?? "");
 }
 
-function fail(response: Response, text: string, { secrets }: ReadOptions): never {
+function fail(response: HttpAnswer, text: string, { secrets }: ReadOptions): never {
   throw gatewayError(response.status, text, { headers: response.headers, secrets });
 }
 
@@ -112,7 +113,7 @@ function readerOf(events: Promise<SseEvent[]>): EventReader {
  * if (!isJson(Response.json({}))) throw new Error("by its content type");
  * ```
  */
-export function isJson(response: Response): boolean {
+export function isJson(response: HttpAnswer): boolean {
   return /\bjson\b/i.test(response.headers.get("content-type") ?? "");
 }
 
@@ -131,13 +132,13 @@ export function isJson(response: Response): boolean {
  * ```
  */
 export async function readJson(
-  response: Response,
+  response: HttpAnswer,
   secrets: readonly string[] = [],
 ): Promise<JsonObject> {
   return toObject(await readAnswer(response), response, secrets);
 }
 
-function toObject(text: string, response: Response, secrets: readonly string[] = []): JsonObject {
+function toObject(text: string, response: HttpAnswer, secrets: readonly string[] = []): JsonObject {
   try {
     const body: unknown = JSON.parse(text);
     if (isObject(body)) return body;
@@ -149,28 +150,35 @@ function toObject(text: string, response: Response, secrets: readonly string[] =
   return fail(response, text, { secrets });
 }
 
-async function readAnswer(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  let length = 0;
+async function readAnswer(response: HttpAnswer): Promise<string> {
   try {
-    // Not `for await`: to let go of a reader makes an error with its stack, for every answer.
-    const reader = response.body?.getReader();
-    for (let piece = await reader?.read(); piece?.value; piece = await reader?.read()) {
-      length += piece.value.length;
-      if (length > MAX_ANSWER) {
-        await reader?.cancel();
-        throw new BridgeError(
-          "overflow",
-          `The gateway's answer is longer than ${MAX_ANSWER / 2 ** 20} MB; no answer is that long.`,
-        );
-      }
-      text += decoder.decode(piece.value, { stream: true });
-    }
+    // Its length is stated, as a plain answer's nearly always is: then a single read may do.
+    const bytes = Number(response.headers.get("content-length") ?? NaN) <= MAX_ANSWER
+      ? new Uint8Array(await response.arrayBuffer())
+      : await readBounded(response.body);
+    return new TextDecoder().decode(bytes);
   } catch (cause) {
     throw cause instanceof BridgeError ? cause : brokenOff(cause);
   }
-  return text + decoder.decode();
+}
+
+async function readBounded(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  // Not `for await`: to let go of a reader makes an error with its stack, for every answer.
+  const reader = body?.getReader();
+  for (let piece = await reader?.read(); piece?.value; piece = await reader?.read()) {
+    length += piece.value.length;
+    if (length > MAX_ANSWER) {
+      await reader?.cancel();
+      throw new BridgeError(
+        "overflow",
+        `The gateway's answer is longer than ${MAX_ANSWER / 2 ** 20} MB; no answer is that long.`,
+      );
+    }
+    pieces.push(piece.value as Uint8Array<ArrayBuffer>);
+  }
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
 }
 
 function brokenOff(cause?: unknown): BridgeError {

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { alarm } from "./alarm.ts";
 import { BridgeError } from "./errors.ts";
 import type { EventReader, SseEvent } from "./sse.ts";
 
@@ -88,12 +89,12 @@ export function relay(
   let lastWrite = lastRead;
   let over = false;
   let begun = false;
-  let timer: ReturnType<typeof setInterval> | undefined;
+  let callOff = () => {};
 
   function close(clientLeft: boolean): void {
     if (over) return;
     over = true;
-    clearInterval(timer);
+    callOff();
     options.onEnd?.(clientLeft);
   }
 
@@ -129,10 +130,11 @@ export function relay(
 
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     start(controller) {
-      // One coarse timer a stream, not one a chunk: what it watches for is far apart.
+      // Looked at now and then, not timed to the chunk: what is watched for is far apart.
       const shortest = Math.min(options.heartbeat || LINGER, options.idle || LINGER, LINGER);
-      timer = setInterval(() => {
+      const look = () => {
         const now = performance.now();
+        callOff = alarm(Math.max(5, shortest / 4), look);
         if (options.waiting?.()) lastRead = now;
         if (translator.finished && now - lastRead >= LINGER) {
           finish(controller);
@@ -144,7 +146,8 @@ export function relay(
           lastWrite = now;
           controller.enqueue(encoder.encode(HEARTBEAT));
         }
-      }, Math.max(5, shortest / 4));
+      };
+      callOff = alarm(Math.max(5, shortest / 4), look);
     },
     async pull(controller) {
       try {
@@ -202,13 +205,13 @@ export function silence(time: number): BridgeError {
 
 /** Reads a body to its end for a moment, so that the connection can be kept; what is still open then is ended. */
 async function drain(reader: EventReader, abort: (reason: unknown) => void): Promise<void> {
-  const timer = setTimeout(() => abort("the answer is over"), DRAIN);
+  const callOff = alarm(DRAIN, () => abort("the answer is over"));
   try {
     // Bounded by the timer: a body that goes on and on ends with it.
     while (await reader.read() !== undefined) continue;
   } catch {
     // It is over either way, and the client has its answer.
   } finally {
-    clearTimeout(timer);
+    callOff();
   }
 }

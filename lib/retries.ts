@@ -5,13 +5,14 @@
  */
 
 import { BridgeError, gatewayError } from "./errors.ts";
+import type { ReadableHeaders } from "./http1/head.ts";
 
 /** A refusal of the gateway's that was read. */
 export interface Refusal {
   /** Its status. */
   readonly status: number;
   /** Its headers. */
-  readonly headers: Headers;
+  readonly headers: ReadableHeaders;
   /** Its body, cut at 1 MiB. */
   readonly text: string;
 }

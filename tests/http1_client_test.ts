@@ -1,6 +1,6 @@
 /** One suite for both ways to the gateway: `fetch`, and our own client in its place. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { createClient } from "../lib/http1/client.ts";
+import { createClient, type HttpAnswer, type Send } from "../lib/http1/client.ts";
 
 /** A server of raw bytes: what a connection asks is read to the end of its head and body, then `answer` writes. */
 interface RawServer {
@@ -84,13 +84,15 @@ const STREAM =
   "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 
 /** Each way to send, and what closes the connections that it keeps. */
-const WAYS: Record<string, () => { fetch: typeof fetch; close: () => void }> = {
-  fetch: () => ({ fetch, close: () => {} }),
+const WAYS: Record<string, () => { send: Send; close: () => void }> = {
+  fetch: () => ({ send: fetch, close: () => {} }),
   createClient: createClient,
 };
 
+const textOf = (answer: HttpAnswer) => new Response(answer.body).text();
+
 for (const [name, make] of Object.entries(WAYS)) {
-  const check = (sentence: string, test: (send: typeof fetch) => Promise<void>) =>
+  const check = (sentence: string, test: (send: Send) => Promise<void>) =>
     Deno.test({
       name: `${name}() ${sentence}`,
       // `fetch` has connections that nobody can close.
@@ -98,7 +100,7 @@ for (const [name, make] of Object.entries(WAYS)) {
       sanitizeResources: name !== "fetch",
       async fn() {
         const way = make();
-        await test(way.fetch);
+        await test(way.send);
         way.close();
       },
     });
@@ -119,7 +121,7 @@ for (const [name, make] of Object.entries(WAYS)) {
     assertEquals(response.status, 429);
     assertEquals(response.headers.get("retry-after"), "7");
     assertEquals(response.headers.get("x-request-id"), "abc");
-    assertEquals(await response.text(), "no");
+    assertEquals(await textOf(response), "no");
     const [request] = server.requests;
     assert(request.startsWith("POST /mlflow/v1/chat/completions?a=b HTTP/1.1\r\n"), request);
     assert(/authorization: Bearer t\r\n/i.test(request));
@@ -245,7 +247,7 @@ for (const [name, make] of Object.entries(WAYS)) {
       if (request === 2) connection.close();
     });
     for (let i = 0; i < 4; i++) {
-      assertEquals(await (await send(server.url, { method: "POST", body: "{}" })).text(), "ok");
+      assertEquals(await textOf(await send(server.url, { method: "POST", body: "{}" })), "ok");
     }
     assertEquals(server.requests.length, 4);
     await server.stop();
@@ -259,9 +261,9 @@ for (const [name, make] of Object.entries(WAYS)) {
       await write(connection, "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nto the end");
       connection.close();
     });
-    assertEquals(await (await send(server.url, { method: "POST", body: "{}" })).text(), "");
+    assertEquals(await textOf(await send(server.url, { method: "POST", body: "{}" })), "");
     assertEquals(
-      await (await send(server.url, { method: "POST", body: "{}" })).text(),
+      await textOf(await send(server.url, { method: "POST", body: "{}" })),
       "to the end",
     );
     await server.stop();

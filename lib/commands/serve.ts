@@ -139,7 +139,7 @@ function createBridge(
   const caCerts = certificates === undefined ? undefined : [certificates];
   // Proxies have dialects and passwords of their own, which Deno's `fetch` knows.
   const way = proxy === undefined
-    ? { fetch: createClient({ caCerts }).fetch }
+    ? { fetch: createClient({ caCerts }).send }
     : { client: caCerts && Deno.createHttpClient({ caCerts }) };
   const gateway = new Gateway({
     ...config,

@@ -213,6 +213,43 @@ export class Body {
   }
 }
 
+/** The start of a buffer for a whole body; a stated length isn't believed any further than this. */
+const FIRST_BUFFER = 1024 * 1024;
+
+/**
+ * Reads all that is left of a body.
+ *
+ * @throws {TypeError} Where it breaks off, or is malformed; the socket's error.
+ *
+ * @example
+ * ```ts
+ * import { Body, readAll } from "./body.ts";
+ * import { Connection } from "./connection.ts";
+ *
+ * const socket = {
+ *   read: (into: Uint8Array) => Promise.resolve(into.set([104]) ?? 1),
+ *   write: () => Promise.reject(new Error("not here")),
+ *   closeWrite: () => Promise.resolve(),
+ *   close: () => {},
+ * };
+ * const bytes = await readAll(new Body(new Connection(socket), 5));
+ * if (bytes.byteLength !== 5) throw new Error("one after the other");
+ * ```
+ */
+export async function readAll(body: Body): Promise<ArrayBuffer> {
+  let buffer = new Uint8Array(Math.min(body.left, FIRST_BUFFER));
+  let length = 0;
+  while (!body.complete) {
+    if (length === buffer.length) {
+      const larger = new Uint8Array(Math.min(buffer.length * 2, length + body.left));
+      larger.set(buffer);
+      buffer = larger;
+    }
+    length += await body.read(buffer.subarray(length));
+  }
+  return length === buffer.length ? buffer.buffer : buffer.buffer.slice(0, length);
+}
+
 /** What a read asks for where its reader brings no buffer along. */
 const PIECE = 16 * 1024;
 

@@ -10,9 +10,9 @@
  * @module
  */
 
-import { Body, type BodyLength, bodyStream } from "./body.ts";
+import { Body, type BodyEvents, type BodyLength, bodyStream, readAll } from "./body.ts";
 import { Connection } from "./connection.ts";
-import { bodyLength, formatHead, type Head } from "./head.ts";
+import { bodyLength, formatHead, type Head, type ReadableHeaders } from "./head.ts";
 
 /** How a client connects. */
 export interface ClientOptions {
@@ -20,24 +20,38 @@ export interface ClientOptions {
   readonly caCerts?: readonly string[];
 }
 
+/** What is said of a request. */
+export interface SendOptions {
+  /** @default {"GET"} */
+  readonly method?: string;
+  /** By name. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Text, sent as UTF-8. */
+  readonly body?: string;
+  /** Ends the request, and the reading of its answer. */
+  readonly signal?: AbortSignal;
+  /** Redirects are not followed. */
+  readonly redirect?: "manual";
+}
+
+/** What the bridge needs of an answer. Every `Response` is one; the client's own are lighter. */
+export interface HttpAnswer extends Pick<Response, "status" | "ok" | "body" | "arrayBuffer"> {
+  /** The fields. */
+  readonly headers: ReadableHeaders;
+}
+
+/** Sends a request, as `fetch` does; which is one of these. */
+export type Send = (url: string, options: SendOptions) => Promise<HttpAnswer>;
+
 /** What asks servers. */
 export interface Client {
   /**
-   * As `fetch`, as far as the bridge needs it: a URL, method, headers, text for a body, and a signal.
-   * Redirects are not followed, and nothing is decompressed. Whatever fails on the network rejects
-   * with a TypeError, an abort with the signal's reason.
+   * As `fetch`, as far as the bridge needs it; nothing is decompressed. Whatever fails on the network
+   * rejects with a TypeError, an abort with the signal's reason.
    */
-  readonly fetch: typeof fetch;
+  readonly send: Send;
   /** Closes the connections that are kept for further requests. */
   readonly close: () => void;
-}
-
-/** What is taken of a request; the types of `fetch` differ from one Deno to the next. */
-interface RequestOptions {
-  readonly method?: string;
-  readonly headers?: HeadersInit;
-  readonly body?: string;
-  readonly signal?: AbortSignal;
 }
 
 /** How long a connection is kept for the next request, in milliseconds. Gateways keep theirs for a minute and more. */
@@ -75,8 +89,8 @@ interface Kept {
  *
  * const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => new Response("hi"));
  * const client = createClient();
- * const response = await client.fetch(`http://127.0.0.1:${server.addr.port}/`);
- * const text = await response.text();
+ * const answer = await client.send(`http://127.0.0.1:${server.addr.port}/`, {});
+ * const text = await new Response(answer.body).text();
  * client.close();
  * await server.shutdown();
  * if (text !== "hi") throw new Error(text);
@@ -110,9 +124,9 @@ export function createClient(options: ClientOptions = {}): Client {
     return at === -1 ? undefined : kept.splice(at, 1)[0].connection;
   }
 
-  async function send(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
-    const url = new URL(String(input));
-    const { signal, ...request } = (init ?? {}) as RequestOptions;
+  async function send(address: string, request: SendOptions): Promise<HttpAnswer> {
+    const url = new URL(address);
+    const { signal } = request;
     signal?.throwIfAborted();
     const pieces = requestBytes(url, request);
     for (;;) {
@@ -130,7 +144,7 @@ export function createClient(options: ClientOptions = {}): Client {
     }
   }
   return {
-    fetch: send as typeof fetch,
+    send,
     close() {
       clearTimeout(timer);
       timer = undefined;
@@ -146,13 +160,13 @@ function toTypeError(cause: unknown): TypeError {
 /** The request as it is written: in one piece where it is short, in two where it is not. */
 function requestBytes(
   url: URL,
-  { method = "GET", headers, body }: RequestOptions,
+  { method = "GET", headers = {}, body }: SendOptions,
 ): Uint8Array[] {
   const bytes = encoder.encode(body ?? "");
   const more = `host: ${url.host}\r\ncontent-length: ${bytes.length}\r\n`;
   const head = formatHead(
     `${method} ${url.pathname}${url.search} HTTP/1.1`,
-    headers instanceof Headers ? headers : new Headers(headers),
+    Object.entries(headers),
     more,
   );
   if (bytes.length > SHORT_BODY) return [head, bytes];
@@ -207,7 +221,7 @@ async function exchange(
   connection: Connection,
   pieces: readonly Uint8Array[],
   { signal, kept, release }: ExchangeOptions,
-): Promise<Response> {
+): Promise<HttpAnswer> {
   const leave = () => connection.close();
   const listen = () => signal?.addEventListener("abort", leave, { once: true });
   const ignore = () => signal?.removeEventListener("abort", leave);
@@ -230,22 +244,56 @@ async function exchange(
       else connection.close();
     };
     if (body.complete) finish();
-    return new Response(
-      WITHOUT_BODY.has(status) ? null : bodyStream(body, {
-        onComplete: () => length === 0 || finish(),
-        onBroken() {
-          ignore();
-          connection.close();
-        },
-        failure: (error) =>
-          signal?.aborted ? signal.reason : error instanceof TypeError ? error : toTypeError(error),
-      }),
-      { status, headers: head.headers },
-    );
+    return new ReceivedAnswer(status, head.headers, body, {
+      onComplete: () => length === 0 || finish(),
+      onBroken() {
+        ignore();
+        connection.close();
+      },
+      failure: (error) =>
+        signal?.aborted ? signal.reason : error instanceof TypeError ? error : toTypeError(error),
+    });
   } catch (error) {
     ignore();
     connection.close();
     throw error;
+  }
+}
+
+/** An answer whose body is still to be read, as a whole or as a stream. */
+class ReceivedAnswer implements HttpAnswer {
+  readonly status: number;
+  readonly headers: ReadableHeaders;
+  readonly #body: Body;
+  readonly #events: BodyEvents;
+  #stream: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+
+  constructor(status: number, headers: ReadableHeaders, body: Body, events: BodyEvents) {
+    this.status = status;
+    this.headers = headers;
+    this.#body = body;
+    this.#events = events;
+  }
+
+  get ok(): boolean {
+    return this.status >= 200 && this.status < 300;
+  }
+
+  get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+    if (WITHOUT_BODY.has(this.status)) return null;
+    return this.#stream ??= bodyStream(this.#body, this.#events);
+  }
+
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    const { onComplete, onBroken, failure } = this.#events;
+    try {
+      const bytes = await readAll(this.#body);
+      onComplete?.();
+      return bytes;
+    } catch (error) {
+      onBroken?.();
+      throw failure?.(error);
+    }
   }
 }
 
@@ -283,7 +331,7 @@ function statusOf({ start }: Head): number {
 }
 
 /** The chunks count where a length stands beside them (RFC 9112, "Message Body Length"). */
-function answerLength(headers: Headers): BodyLength {
+function answerLength(headers: ReadableHeaders): BodyLength {
   const encoding = headers.get("transfer-encoding");
   if (encoding !== null) {
     return /(^|,)\s*chunked\s*$/i.test(encoding) ? "chunked" : "to the end";

@@ -5,12 +5,51 @@
  * @module
  */
 
+/** What the bridge needs of the fields of a head. Every `Headers` is one; {@linkcode Fields} is lighter. */
+export type ReadableHeaders = Pick<Headers, "get" | "has">;
+
+/**
+ * The fields of a head. A `Headers` checks once more, and sorts, what was just read by the same rules:
+ * it takes 5 µs where this takes one.
+ *
+ * @example
+ * ```ts
+ * import { Fields } from "./head.ts";
+ *
+ * const fields = new Fields();
+ * fields.append("Accept", "text/plain");
+ * fields.append("accept", "text/html");
+ * if (fields.get("ACCEPT") !== "text/plain, text/html") throw new Error("joined");
+ * ```
+ */
+export class Fields implements ReadableHeaders {
+  /** By name in lower case. */
+  readonly #values = new Map<string, string>();
+
+  /** Adds a field; one of the same name is joined to it with a comma (RFC 9110, "Field Order"). */
+  append(name: string, value: string): void {
+    const key = name.toLowerCase();
+    const before = this.#values.get(key);
+    this.#values.set(key, before === undefined ? value : `${before}, ${value}`);
+  }
+
+  /** The value, or null where there is no such field. */
+  get(name: string): string | null {
+    return this.#values.get(name) ?? this.#values.get(name.toLowerCase()) ?? null;
+  }
+
+  /** Whether there is such a field. */
+  has(name: string): boolean {
+    return this.#values.has(name.toLowerCase());
+  }
+}
+
 /** A message's head. */
 export interface Head {
   /** The request line or the status line. */
   readonly start: string;
   /** The fields. */
-  readonly headers: Headers;
+  readonly headers: ReadableHeaders;
 }
 
 /** The longest head that is read, in bytes. Node's bound is 16 KiB, Deno's 64. */
@@ -58,23 +97,34 @@ export function headEnd(bytes: Uint8Array, from = 0): number {
  * ```
  */
 export function parseHead(bytes: Uint8Array): Head | undefined {
-  const [start, ...lines] = fromBytes(bytes).split("\r\n");
-  const fields: [string, string][] = [];
+  const text = fromBytes(bytes);
+  if (FORBIDDEN.test(text)) return undefined;
+  const [start, ...lines] = text.split("\r\n");
+  const headers = new Fields();
   for (const line of lines) {
     const colon = line.indexOf(":");
     const name = line.slice(0, colon);
-    const value = line.slice(colon + 1);
-    // A CR alone is refused by name: `Headers` would take it for white space at a value's edge.
-    if (colon === -1 || !NAME.test(name) || value.includes("\r")) return undefined;
-    fields.push([name, value]);
+    if (colon === -1 || !NAME.test(name)) return undefined;
+    headers.append(name, withoutBlanks(line.slice(colon + 1)));
   }
-  if (start.includes("\r") || start.includes("\n")) return undefined;
-  try {
-    return { start, headers: new Headers(fields) };
-  } catch {
-    // A value with a NUL or a bare LF in it.
-    return undefined;
-  }
+  return { start, headers };
+}
+
+/** NUL anywhere; a CR or an LF that is no line's end. */
+// deno-lint-ignore no-control-regex
+const FORBIDDEN = /\0|\r(?!\n)|(?<!\r)\n/;
+
+/** A value without the blanks around it. `trim()` would take Latin-1's non-breaking space, too. */
+function withoutBlanks(value: string): string {
+  let start = 0;
+  let end = value.length;
+  while (start < end && isBlank(value.charCodeAt(start))) start++;
+  while (end > start && isBlank(value.charCodeAt(end - 1))) end--;
+  return value.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 32 || code === 9;
 }
 
 /**
@@ -92,7 +142,9 @@ export function parseHead(bytes: Uint8Array): Head | undefined {
  * if (bodyLength(new Headers({ "content-length": "5" })) !== 5) throw new Error("five bytes");
  * ```
  */
-export function bodyLength(headers: Headers): number | "chunked" | "contradictory" | undefined {
+export function bodyLength(
+  headers: ReadableHeaders,
+): number | "chunked" | "contradictory" | undefined {
   const encoding = headers.get("transfer-encoding");
   const length = headers.get("content-length");
   if (encoding !== null) {
@@ -108,23 +160,36 @@ export function bodyLength(headers: Headers): number | "chunked" | "contradictor
  * A head as bytes.
  *
  * @param start The request line or the status line.
- * @param headers The fields. `Headers` holds no line ends, so that none can be smuggled in.
+ * @param headers The fields.
  * @param more Fields behind them, each with its CRLF.
+ * @throws {TypeError} Where a value has a line end in it, by which further fields could be smuggled in.
  *
  * @example
  * ```ts
  * import { formatHead } from "./head.ts";
  *
- * const bytes = formatHead("HTTP/1.1 200 OK", new Headers({ a: "b" }), "content-length: 0\r\n");
+ * const bytes = formatHead("HTTP/1.1 200 OK", [["a", "b"]], "content-length: 0\r\n");
  * const text = new TextDecoder().decode(bytes);
  * if (text !== "HTTP/1.1 200 OK\r\na: b\r\ncontent-length: 0\r\n\r\n") throw new Error(text);
  * ```
  */
-export function formatHead(start: string, headers: Headers, more = ""): Uint8Array<ArrayBuffer> {
-  let text = `${start}\r\n`;
-  headers.forEach((value, name) => text += `${name}: ${value}\r\n`);
-  return toBytes(`${text}${more}\r\n`);
+export function formatHead(
+  start: string,
+  headers: Iterable<readonly [string, string]>,
+  more = "",
+): Uint8Array<ArrayBuffer> {
+  let text = start;
+  for (const [name, value] of headers) {
+    if (UNWRITABLE.test(value)) {
+      throw new TypeError(`The header ${name} holds a line end, or what is no Latin-1.`);
+    }
+    text += `\r\n${name}: ${value}`;
+  }
+  return toBytes(`${text}\r\n${more}\r\n`);
 }
+
+// deno-lint-ignore no-control-regex
+const UNWRITABLE = /[\0\r\n\u0100-\uffff]/;
 
 // deno-lint-ignore no-control-regex
 const BEYOND_ASCII = /[^\x00-\x7f]/;

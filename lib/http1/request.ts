@@ -4,20 +4,18 @@
  * @module
  */
 
-import { type Body, bodyStream } from "./body.ts";
-import type { Head } from "./head.ts";
+import { type Body, bodyStream, readAll } from "./body.ts";
+import type { Head, ReadableHeaders } from "./head.ts";
 
 /**
  * What the bridge needs of a request. Every `Request` is one; the server's own are lighter, because a
  * `Request` with a stream in it takes 13 µs to make.
  */
-export type ClientRequest = Pick<
-  Request,
-  "method" | "url" | "headers" | "signal" | "body" | "arrayBuffer"
->;
-
-/** The start of a buffer for a body; a stated length isn't believed any further than this. */
-const FIRST_BUFFER = 1024 * 1024;
+export interface ClientRequest
+  extends Pick<Request, "method" | "url" | "signal" | "body" | "arrayBuffer"> {
+  /** The fields. */
+  readonly headers: ReadableHeaders;
+}
 
 /**
  * One request on a connection.
@@ -50,7 +48,7 @@ export class IncomingRequest implements ClientRequest {
    */
   readonly url: string;
   /** The fields. */
-  readonly headers: Headers;
+  readonly headers: ReadableHeaders;
   readonly #bytes: Body;
   #controller: AbortController | undefined;
   #left: unknown;
@@ -90,18 +88,7 @@ export class IncomingRequest implements ClientRequest {
   }
 
   /** The whole body. */
-  async arrayBuffer(): Promise<ArrayBuffer> {
-    const { left } = this.#bytes;
-    let buffer = new Uint8Array(Math.min(left, FIRST_BUFFER));
-    let length = 0;
-    while (!this.#bytes.complete) {
-      if (length === buffer.length) {
-        const larger = new Uint8Array(Math.min(buffer.length * 2, length + this.#bytes.left));
-        larger.set(buffer);
-        buffer = larger;
-      }
-      length += await this.#bytes.read(buffer.subarray(length));
-    }
-    return length === buffer.length ? buffer.buffer : buffer.buffer.slice(0, length);
+  arrayBuffer(): Promise<ArrayBuffer> {
+    return readAll(this.#bytes);
   }
 }

@@ -7,7 +7,7 @@
 
 import type { Bridge } from "../../lib/bridge.ts";
 import { type Config, readConfig, settings } from "../../lib/config.ts";
-import { createClient } from "../../lib/http1/client.ts";
+import { createClient, type Send } from "../../lib/http1/client.ts";
 import { parseCommandLine } from "../../lib/flags.ts";
 import { Gateway, type GatewayOptions } from "../../lib/gateway.ts";
 import { Log } from "../../lib/log.ts";
@@ -20,9 +20,9 @@ import { RunawayGuard } from "../../lib/runaway.ts";
 import { type RunningServer, startServer } from "../../lib/serve.ts";
 
 /** The ways in which the bridge asks the gateway; every test of faults holds for each. */
-export const WAYS: Readonly<Record<string, () => typeof fetch>> = {
+export const WAYS: Readonly<Record<string, () => Send>> = {
   fetch: () => fetch,
-  client: () => createClient().fetch,
+  client: () => createClient().send,
 };
 
 /** A model that goes by the chat surface, one by the Responses surface. */
