@@ -12,6 +12,8 @@ import { run } from "./lib/app.ts";
 import { BridgeError, maskSecrets } from "./lib/errors.ts";
 import { machine } from "./lib/machine.ts";
 
+const encoder = new TextEncoder();
+
 async function readText(path: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(path);
@@ -30,8 +32,8 @@ if (import.meta.main) {
       variable: (name) => Deno.env.get(name),
       setVariable: (name, value) => Deno.env.set(name, value),
       readText,
-      out: (text) => Deno.stdout.writeSync(new TextEncoder().encode(text)),
-      err: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
+      out: (text) => Deno.stdout.writeSync(encoder.encode(text)),
+      err: (text) => Deno.stderr.writeSync(encoder.encode(text)),
       machine,
       terminal: { out: Deno.stdout.isTerminal(), err: Deno.stderr.isTerminal() },
       onSignal: (name, handler) => {

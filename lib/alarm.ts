@@ -16,24 +16,41 @@ interface Alarm {
   /** On the clock of `performance.now()`. */
   readonly at: number;
   readonly action: () => void;
+  /** Where it stands in the list; -1 when it is over. */
+  place: number;
 }
 
-const alarms = new Set<Alarm>();
+/**
+ * In no order. Not a `Set`: what is deleted from one stays in its old tables, and what those refer to,
+ * here whole requests, outlives one small garbage collection after the other.
+ */
+const alarms: Alarm[] = [];
 let ticking: ReturnType<typeof setInterval> | undefined;
 
-function stopTicking(): void {
-  clearInterval(ticking);
-  ticking = undefined;
+/** Takes an alarm out; the last of the list takes its place. */
+function remove(alarm: Alarm): void {
+  if (alarm.place === -1) return;
+  const last = alarms.pop()!;
+  if (last !== alarm) {
+    alarms[alarm.place] = last;
+    last.place = alarm.place;
+  }
+  alarm.place = -1;
+  // Nothing is left that would keep a program.
+  if (alarms.length === 0) {
+    clearInterval(ticking);
+    ticking = undefined;
+  }
 }
 
 function tick(): void {
   const now = performance.now();
-  for (const alarm of alarms) {
-    if (now < alarm.at) continue;
-    alarms.delete(alarm);
+  for (const alarm of alarms.filter(({ at }) => now >= at)) {
+    // One that rang before may have called it off.
+    if (alarm.place === -1) continue;
+    remove(alarm);
     alarm.action();
   }
-  if (alarms.size === 0) stopTicking();
 }
 
 /**
@@ -60,11 +77,8 @@ export function alarm(time: number, action: () => void): () => void {
     const timer = setTimeout(action, time);
     return () => clearTimeout(timer);
   }
-  const own: Alarm = { at: performance.now() + time, action };
-  alarms.add(own);
+  const own: Alarm = { at: performance.now() + time, action, place: alarms.length };
+  alarms.push(own);
   ticking ??= setInterval(tick, TICK);
-  return () => {
-    // The last one stops the timer, so that nothing is left that would keep a program.
-    if (alarms.delete(own) && alarms.size === 0) stopTicking();
-  };
+  return () => remove(own);
 }

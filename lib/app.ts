@@ -5,13 +5,11 @@
  * @module
  */
 
-import { readConfig, settings } from "./config.ts";
+import { type Config, readConfig, settings } from "./config.ts";
 import { FLAGS, parseCommandLine } from "./flags.ts";
-import { helpText } from "./help.ts";
 import { readEnvFile } from "./locate.ts";
 import { setUpNetwork } from "./network.ts";
 import type { Start, System } from "./system.ts";
-import { versionText } from "./version.ts";
 
 /** Command → what it does; its result is the exit code. Each is loaded when it runs, because to start quickly counts. */
 const RUN: Readonly<Record<string, (start: Start) => Promise<number>>> = {
@@ -43,10 +41,12 @@ const RUN: Readonly<Record<string, (start: Start) => Promise<number>>> = {
 export async function run(args: readonly string[], system: System): Promise<number> {
   const line = parseCommandLine(args);
   if (line.flags.help === true) {
+    const { helpText } = await import("./help.ts");
     system.out(helpText(line.command) + "\n");
     return 0;
   }
   if (line.flags.version === true) {
+    const { versionText } = await import("./version.ts");
     system.out(versionText(system.version) + "\n");
     return 0;
   }
@@ -62,13 +62,14 @@ export async function run(args: readonly string[], system: System): Promise<numb
   const named = settings(line, { process }).find((row) => row.flag.name === "env-file")?.text;
   const file = await readEnvFile(named, system, system.readText);
   const rows = settings(line, { process, file: file?.variables });
+  let config: Config | undefined;
   return await RUN[line.command]({
     system,
     line,
     rows,
     // Read when it is asked for: `fd-bridge config` shows the settings where one is wrong, too.
     get config() {
-      return readConfig(rows);
+      return config ??= readConfig(rows);
     },
     envPath: file?.path,
     proxies: setUpNetwork(system, file?.variables),

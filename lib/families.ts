@@ -44,9 +44,22 @@ export function bareName(model: string): string {
  * ```
  */
 export function familyOf(model: string): Family {
-  const name = bareName(model);
-  return FAMILIES.find((row) => row.name.test(name))?.family ?? "open";
+  // Asked several times for each request, nearly always for one of the same few models.
+  let family = families.get(model);
+  if (family === undefined) {
+    const name = bareName(model);
+    family = FAMILIES.find((row) => row.name.test(name))?.family ?? "open";
+    if (families.size >= MAX_KNOWN) families.clear();
+    families.set(model, family);
+  }
+  return family;
 }
+
+/** Model → family, for the models that were asked about. */
+const families = new Map<string, Family>();
+
+/** How many are kept: clients can ask for any name. */
+const MAX_KNOWN = 200;
 
 /** Models that refuse a request for more output than this, in tokens (seen by other gateways' users). */
 export const OUTPUT_CAPS: readonly { name: RegExp; tokens: number }[] = [

@@ -86,24 +86,29 @@ export class Log {
     if (!this.shows(level)) return;
     const { format, color, write, now } = this.#options;
     const time = now?.() ?? new Date();
-    const shown = Object.entries(fields).filter(([, value]) => value !== undefined);
     if (format === "json") {
-      const entry = { time: time.toISOString(), level, message, ...Object.fromEntries(shown) };
+      // JSON leaves out what is undefined.
+      const entry = { time: time.toISOString(), level, message, ...fields };
       return write(maskSecrets(JSON.stringify(entry)) + "\n");
     }
     const paint = (code: number, text: string) => color ? `\x1b[${code}m${text}\x1b[0m` : text;
-    const words = shown.map(([name, value]) =>
-      `${paint(90, `${name}=`)}${quoted(printable(String(value)))}`
-    );
-    const clock = time.toTimeString().slice(0, 8);
-    write(
-      maskSecrets(
-        [paint(90, clock), paint(COLORS[level], level.padEnd(5)), printable(message), ...words]
-          .join(" "),
-      ) +
-        "\n",
-    );
+    let words = `${paint(90, clock(time))} ${paint(COLORS[level], level.padEnd(5))} ${
+      printable(message)
+    }`;
+    for (const name in fields) {
+      const value = fields[name];
+      if (value === undefined) continue;
+      words += ` ${paint(90, `${name}=`)}${
+        typeof value === "string" ? quoted(printable(value)) : value
+      }`;
+    }
+    write(maskSecrets(words) + "\n");
   }
+}
+
+function clock(time: Date): string {
+  const two = (number: number) => String(number).padStart(2, "0");
+  return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
 }
 
 /** One line stays one line, whatever a client or the gateway called itself. */

@@ -37,11 +37,13 @@ export interface ReadOptions extends DecodeBodyOptions {
  * ```
  */
 export function readEvents(response: HttpAnswer, options: ReadOptions = {}): EventReader {
-  if (response.body === null) return readerOf(Promise.resolve([]));
   if (isPage(response)) {
     return readerOf(readAnswer(response).then((text) => fail(response, text, options)));
   }
-  if (!isJson(response)) return eventReader(response.body);
+  if (!isJson(response)) {
+    const body = response.pieces?.() ?? response.body;
+    return body === null ? readerOf(Promise.resolve([])) : eventReader(body);
+  }
   return readerOf(
     readAnswer(response).then((text) =>
       EVENTS.test(text)

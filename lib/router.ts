@@ -6,20 +6,24 @@
  */
 
 import { checkHost, checkOrigin, KEY_HEADER } from "./access.ts";
-import type { Bridge } from "./bridge.ts";
-import { chat } from "./chat.ts";
+import type { Bridge, Front } from "./bridge.ts";
 import { BridgeError, maskSecrets } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
 import type { ClientRequest } from "./http1/request.ts";
 import { listModels } from "./models.ts";
 
+/** What a handler is handed beside the request. */
+interface Context {
+  readonly front: Front;
+  /** The whole bridge; made with the first chat. */
+  readonly bridge: () => Bridge | Promise<Bridge>;
+  readonly exchange: Exchange;
+  /** What the path's pattern has left open. */
+  readonly rest: string;
+}
+
 /** Answers one request. */
-type Handler = (
-  request: ClientRequest,
-  bridge: Bridge,
-  exchange: Exchange,
-  rest: string,
-) => Response | Promise<Response>;
+type Handler = (request: ClientRequest, context: Context) => Response | Promise<Response>;
 
 /** One row of the table. */
 interface Endpoint {
@@ -66,51 +70,57 @@ export function simplePath(url: string): string {
  * The bridge as one function. Every failure leaves it as an OpenAI error; what nobody foresaw is logged
  * and told without its stack.
  *
- * @param bridge The running bridge.
+ * @param front What is there from the start.
+ * @param bridge Gives the whole bridge; asked with every chat.
  *
  * @example
  * ```ts
- * import type { Bridge } from "./bridge.ts";
+ * import type { Front } from "./bridge.ts";
  * import { Log } from "./log.ts";
  * import { Metrics } from "./metrics.ts";
  * import { createRouter } from "./router.ts";
  *
  * const log = new Log({ level: "error", format: "text", color: false, write: () => {} });
  * const config = { host: "127.0.0.1", allowHosts: [], allowOrigins: [] };
- * const route = createRouter({ config, log, metrics: new Metrics() } as unknown as Bridge);
+ * const front = { config, log, metrics: new Metrics() } as unknown as Front;
+ * const route = createRouter(front, () => Promise.reject(new Error("not needed")));
  * const response = await route(new Request("http://localhost/nothing"));
  * if (response.status !== 404) throw new Error("404");
  * ```
  */
-export function createRouter(bridge: Bridge): (request: ClientRequest) => Promise<Response> {
+export function createRouter(
+  front: Front,
+  bridge: Context["bridge"],
+): (request: ClientRequest) => Promise<Response> {
   return async (request) => {
     const path = simplePath(request.url);
     const endpoint = ENDPOINTS.find((row) => row.pattern.test(path));
-    const exchange = new Exchange(bridge, request.method, endpoint?.path ?? "(unknown)");
+    const exchange = new Exchange(front, request.method, endpoint?.path ?? "(unknown)");
     let origin: string | undefined;
     try {
-      checkHost(request.headers.get("host") ?? new URL(request.url).host, bridge.config);
-      origin = checkOrigin(request.headers, bridge.config);
+      checkHost(request.headers.get("host") ?? new URL(request.url).host, front.config);
+      origin = checkOrigin(request.headers, front.config);
       if (endpoint === undefined) throw notFound(path);
       const preflight = origin !== undefined && request.method === "OPTIONS";
-      const response = preflight
-        ? allow(endpoint)
-        : await handle(request, bridge, exchange, endpoint, path);
+      const response = preflight ? allow(endpoint) : await handle(request, endpoint, {
+        front,
+        bridge,
+        exchange,
+        rest: endpoint.pattern.exec(path)?.[1] ?? "",
+      });
       // Chat ends its own line when its answer is over; ending it twice does nothing.
       if (!isStream(response)) exchange.end({ status: response.status });
       return withOrigin(response, origin);
     } catch (error) {
-      return withOrigin(fail(error, request, bridge, exchange), origin);
+      return withOrigin(fail(error, request, front, exchange), origin);
     }
   };
 }
 
 async function handle(
   request: ClientRequest,
-  bridge: Bridge,
-  exchange: Exchange,
   endpoint: Endpoint,
-  path: string,
+  context: Context,
 ): Promise<Response> {
   const method = request.method === "HEAD" ? "GET" : request.method;
   const handler = Object.hasOwn(endpoint.methods, method) ? endpoint.methods[method] : undefined;
@@ -124,7 +134,7 @@ async function handle(
       },
     );
   }
-  const response = await handler(request, bridge, exchange, endpoint.pattern.exec(path)?.[1] ?? "");
+  const response = await handler(request, context);
   return request.method === "HEAD" ? new Response(null, response) : response;
 }
 
@@ -136,7 +146,7 @@ function isStream(response: Response): boolean {
 function fail(
   error: unknown,
   request: ClientRequest,
-  bridge: Bridge,
+  { log }: Front,
   exchange: Exchange,
 ): Response {
   if (request.signal.aborted || (error instanceof DOMException && error.name === "AbortError")) {
@@ -154,8 +164,8 @@ function fail(
     },
   );
   if (known !== error) {
-    bridge.log.error("internal error", { error: maskSecrets(String(error)) });
-    if (error instanceof Error && bridge.log.shows("debug")) bridge.log.debug(error.stack ?? "");
+    log.error("internal error", { error: maskSecrets(String(error)) });
+    if (error instanceof Error && log.shows("debug")) log.debug(error.stack ?? "");
   }
   exchange.end({ status: known.status, ending: known.kind, error: known });
   return known.toResponse();
@@ -190,42 +200,41 @@ function withOrigin(response: Response, origin: string | undefined): Response {
   return new Response(response.body, { status: response.status, headers });
 }
 
-function models(_request: ClientRequest, bridge: Bridge): Response {
-  return Response.json(listModels(bridge.catalogue(), bridge.metadata));
+async function chat(request: ClientRequest, { bridge, exchange }: Context): Promise<Response> {
+  // With the first one: to load its road takes longer than all the rest of the start.
+  const road = await import("./chat.ts");
+  return await road.chat(request, await bridge(), exchange);
 }
 
-function model(
-  _request: ClientRequest,
-  bridge: Bridge,
-  _exchange: Exchange,
-  rest: string,
-): Response {
+function models(_request: ClientRequest, { front }: Context): Response {
+  return Response.json(listModels(front.catalogue(), front.metadata));
+}
+
+function model(_request: ClientRequest, { front, rest }: Context): Response {
   let id = rest;
   try {
     id = decodeURIComponent(rest);
   } catch {
     // A stray percent sign is just part of a name that isn't there.
   }
-  const entry = listModels(bridge.catalogue(), bridge.metadata).data.find((entry) =>
-    entry.id === id
-  );
+  const entry = listModels(front.catalogue(), front.metadata).data.find((entry) => entry.id === id);
   if (entry) return Response.json(entry);
   throw new BridgeError(
     "not_found",
     `The model "${
       id.slice(0, 100)
-    }" is not in the list (${bridge.catalogue().source}): see GET /models.`,
+    }" is not in the list (${front.catalogue().source}): see GET /models.`,
     { param: "model", code: "model_not_found" },
   );
 }
 
-function health(_request: ClientRequest, bridge: Bridge): Response {
-  const { userAgent: program, catalogue } = bridge;
+function health(_request: ClientRequest, { front }: Context): Response {
+  const { userAgent: program, catalogue } = front;
   return Response.json({ status: "ok", program, models: catalogue().models.length });
 }
 
-function metrics(_request: ClientRequest, bridge: Bridge): Response {
-  return new Response(bridge.metrics.text(), {
+function metrics(_request: ClientRequest, { front }: Context): Response {
+  return new Response(front.metrics.text(), {
     headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
   });
 }

@@ -107,32 +107,53 @@ export interface Sanitized {
  * ```
  */
 export function withoutField<T>(value: T, path: string): T {
-  const dot = path.indexOf(".");
-  const head = dot === -1 ? path : path.slice(0, dot);
-  const rest = dot === -1 ? "" : path.slice(dot + 1);
-  const each = head.endsWith("[]");
-  const name = each ? head.slice(0, -2) : head;
+  return without(value, stepsOf(path), 0);
+}
+
+/** One segment of a path. */
+interface Step {
+  readonly name: string;
+  /** Whether the path goes on through every element. */
+  readonly each: boolean;
+}
+
+/** Path → segments; the table's, and so few. */
+const steps = new Map<string, readonly Step[]>();
+
+function stepsOf(path: string): readonly Step[] {
+  let known = steps.get(path);
+  if (known === undefined) {
+    known = path.split(".").map((word) => ({
+      name: word.replace(/\[\]$/, ""),
+      each: word.endsWith("[]"),
+    }));
+    steps.set(path, known);
+  }
+  return known;
+}
+
+function without<T>(value: T, path: readonly Step[], at: number): T {
+  const { name, each } = path[at];
   if (!isObject(value) || !Object.hasOwn(value, name)) return value;
-  if (rest === "") {
+  if (at === path.length - 1) {
     const { [name]: _gone, ...kept } = value;
     return kept as T;
   }
   const child = value[name];
   const cleaned = each && Array.isArray(child)
-    ? mapKeeping(child, (element) => withoutField(element, rest))
-    : withoutField(child, rest);
+    ? mapKeeping(child, (element) => without(element, path, at + 1))
+    : without(child, path, at + 1);
   return cleaned === child ? value : { ...value, [name]: cleaned };
 }
 
 /** Like `map`, but gives the same array back when nothing changed. */
 function mapKeeping<T>(list: T[], change: (element: T) => T): T[] {
-  let changed = false;
-  const mapped = list.map((element) => {
-    const next = change(element);
-    changed ||= next !== element;
-    return next;
-  });
-  return changed ? mapped : list;
+  let mapped: T[] | undefined;
+  for (let at = 0; at < list.length; at++) {
+    const next = change(list[at]);
+    if (next !== list[at]) (mapped ??= [...list])[at] = next;
+  }
+  return mapped ?? list;
 }
 
 /** The first segment of a surface's path: `mlflow`, `cursor`, `openai`, … */
@@ -173,12 +194,12 @@ export function sanitize(body: JsonObject, target: Target): Sanitized {
   let clean = body;
   for (const rule of SANITIZE_RULES) {
     if (!applies(rule, kind, family, target.stream)) continue;
-    const without = withoutField(clean, rule.field);
-    if (without === clean) continue;
+    const rest = withoutField(clean, rule.field);
+    if (rest === clean) continue;
     const value = clean[rule.field];
     clean = rule.becomes && !Object.hasOwn(clean, rule.becomes)
-      ? { ...without, [rule.becomes]: value }
-      : without;
+      ? { ...rest, [rule.becomes]: value }
+      : rest;
     dropped.push(rule.becomes ? `${rule.field} → ${rule.becomes}` : rule.field);
   }
   if (body.response_format !== undefined && clean.response_format === undefined) {

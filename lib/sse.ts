@@ -13,6 +13,7 @@
 
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { BridgeError } from "./errors.ts";
+import type { ByteReader } from "./http1/body.ts";
 import { isObject, type JsonObject } from "./json.ts";
 
 /** One event of the gateway's. */
@@ -215,7 +216,7 @@ const BUFFER = 16 * 1024;
  * too; decoder and parser go along, so neither a cut character nor a half event is lost.
  * `tests/sse_test.ts` shows that both give the same on every fixture and on random cuts of it.
  *
- * @param body The gateway's body.
+ * @param body The gateway's body, as a stream or already in pieces.
  *
  * @example
  * ```ts
@@ -228,8 +229,10 @@ const BUFFER = 16 * 1024;
  * if (await reader.read() !== undefined) throw new Error("the end");
  * ```
  */
-export function eventReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): EventReader {
-  const bytes = byteReader(body);
+export function eventReader(
+  body: ReadableStream<Uint8Array<ArrayBuffer>> | ByteReader,
+): EventReader {
+  const bytes = "read" in body ? body : bytesOf(body);
   const decoder = new TextDecoder();
   const parser = new SseParser();
   let kept = "";
@@ -287,13 +290,7 @@ async function readGeneral(
   return done ? undefined : [value];
 }
 
-/** A body's pieces, one read each, in a buffer that the next read uses again. */
-interface ByteReader {
-  read(): Promise<Uint8Array | undefined>;
-  cancel(reason?: unknown): Promise<void>;
-}
-
-function byteReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): ByteReader {
+function bytesOf(body: ReadableStream<Uint8Array<ArrayBuffer>>): ByteReader {
   let reader: ReadableStreamBYOBReader;
   try {
     reader = body.getReader({ mode: "byob" });

@@ -110,15 +110,24 @@ export class LiveModels {
   }
 
   /**
-   * Looks again and again.
+   * Looks again and again. The first look comes before Deno's timers, which take 8 ms to load: whoever
+   * asks at that moment doesn't wait for them.
    *
    * @param interval Time between two looks, in milliseconds.
    * @returns Ends it.
    */
   watch(interval: number): () => void {
-    const timer = setInterval(() => this.look(), interval);
-    Deno.unrefTimer(timer);
-    return () => clearInterval(timer);
+    let timer: ReturnType<typeof setInterval> | undefined;
+    let ended = false;
+    void this.look().finally(() => {
+      if (ended) return;
+      timer = setInterval(() => this.look(), interval);
+      Deno.unrefTimer(timer);
+    });
+    return () => {
+      ended = true;
+      clearInterval(timer);
+    };
   }
 }
 

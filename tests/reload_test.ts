@@ -144,6 +144,8 @@ Deno.test("serve takes a models.json that models update has replaced, without a 
     const done = run(args, { ...serving.system, readText: real });
     await serving.said("Ctrl-C ends");
     const url = /http:\/\/127\.0\.0\.1:\d+/.exec(serving.err())![0];
+    // From the first request on, it watches.
+    assertEquals((await (await fetch(`${url}/healthz`)).json()).models, 1);
 
     const updating = testMachine();
     await run(["models", "update", `${folder}/table.md`, "--models", path], {

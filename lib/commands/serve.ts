@@ -5,20 +5,16 @@
  */
 
 import { banner } from "../banner.ts";
-import type { Bridge } from "../bridge.ts";
+import type { Bridge, Front } from "../bridge.ts";
 import { exposure } from "../config.ts";
 import { BridgeError } from "../errors.ts";
-import { Gateway } from "../gateway.ts";
+import type { Handler } from "../http1/server.ts";
 import { findModels } from "../locate.ts";
 import { Log } from "../log.ts";
-import { CallMemory } from "../memory.ts";
 import { listedMetadata } from "../metadata.ts";
 import { Metrics } from "../metrics.ts";
-import { Negotiator } from "../negotiate.ts";
-import { createClient } from "../http1/client.ts";
-import { opens, readCertificates } from "../network.ts";
+import { readCertificates } from "../network.ts";
 import { createRouter } from "../router.ts";
-import { RunawayGuard } from "../runaway.ts";
 import { nameOwner, type RunningServer, startServer } from "../serve.ts";
 import type { Start, System } from "../system.ts";
 import { LiveModels } from "../watch.ts";
@@ -73,6 +69,7 @@ export async function serve(start: Start): Promise<number> {
     },
     onBroken: (message) => log.error(`models: the old list stays, because ${message}`),
   });
+  const loaded = performance.now();
   const configured = config.gateway || config.demo
     ? config.gateway
     : await (await import("../first_run.ts")).firstRun(start);
@@ -92,11 +89,29 @@ export async function serve(start: Start): Promise<number> {
 
   await system.machine?.seal();
   const simulated = config.demo ? (await import("../simulator.ts")).startSimulator() : undefined;
-  const stopWatching = models.watch(LOOK);
+  /** The models are watched from the first request on: before it nobody could tell, and it has to wait for less. */
+  let stopWatching: (() => void) | undefined;
   try {
     const gateway = simulated?.url ?? configured;
-    const bridge = createBridge(start, gateway, { models, log, certificates });
-    const server = await listen(bridge);
+    const front = createFront(start, models, log);
+    let bridge: Bridge | undefined;
+    const route = createRouter(front, async () => {
+      if (bridge) return bridge;
+      const { assemble } = await import("../assemble.ts");
+      return bridge ??= assemble(front, {
+        gateway,
+        certificates,
+        proxy: proxies.proxyFor(gateway),
+      });
+    });
+    const first: Handler = async (request) => {
+      // Who asks late finds the list as it is now: the second look believes what the first has seen.
+      stopWatching = () => {};
+      if (performance.now() - loaded > LOOK) await models.look().then(() => models.look());
+      stopWatching = models.watch(LOOK);
+      return await route(request);
+    };
+    const server = await listen(front, (request) => (stopWatching ? route : first)(request));
     system.err(banner({
       version: system.version,
       config,
@@ -107,10 +122,10 @@ export async function serve(start: Start): Promise<number> {
       proxied: proxies.loopbackProxied,
       color: isColored(system),
     }));
-    await ended(system, server.stop, bridge.log);
+    await ended(system, server.stop, log);
     return 0;
   } finally {
-    stopWatching();
+    stopWatching?.();
     await simulated?.close();
   }
 }
@@ -124,44 +139,14 @@ function createLog({ system, config }: Start): Log {
   });
 }
 
-/** The parts of a bridge, put together. */
-function createBridge(
-  { system, config, proxies }: Start,
-  base: string,
-  { models, log, certificates }: {
-    readonly models: LiveModels;
-    readonly log: Log;
-    readonly certificates: string | undefined;
-  },
-): Bridge {
-  const metrics = new Metrics();
-  const proxy = proxies.proxyFor(base);
-  const caCerts = certificates === undefined ? undefined : [certificates];
-  // Proxies have dialects and passwords of their own, which Deno's `fetch` knows.
-  const way = proxy === undefined
-    ? { fetch: createClient({ caCerts }).send }
-    : { client: caCerts && Deno.createHttpClient({ caCerts }) };
-  const gateway = new Gateway({
-    ...config,
-    base,
-    ...way,
-    proxied: proxy !== undefined,
-    probe: (signal) => opens(proxy ?? base, signal),
-    onRetry(reason, delay) {
-      metrics.count("fd_bridge_retries_total");
-      log.warn(`${reason}; asking again`, { delay_ms: Math.round(delay) });
-    },
-  });
+/** What is there from the start. */
+function createFront({ system, config }: Start, models: LiveModels, log: Log): Front {
   return {
     config,
-    gateway,
     log,
-    metrics,
+    metrics: new Metrics(),
     catalogue: () => models.catalogue,
     metadata: listedMetadata,
-    negotiator: new Negotiator(),
-    memory: new CallMemory(),
-    guard: config.runawayGuard ? new RunawayGuard() : undefined,
     userAgent: `fd-bridge/${system.version}`,
   };
 }
@@ -171,10 +156,10 @@ function isColored(system: System): boolean {
 }
 
 /** Listens, or says who does so already. */
-async function listen(bridge: Bridge): Promise<RunningServer> {
-  const { host, port, shutdownTime } = bridge.config;
+async function listen({ config }: Front, handler: Handler): Promise<RunningServer> {
+  const { host, port, shutdownTime } = config;
   try {
-    return await startServer({ host, port, shutdownTime, handler: createRouter(bridge) });
+    return await startServer({ host, port, shutdownTime, handler });
   } catch (error) {
     throw await nameOwner(error, host, port);
   }

@@ -121,7 +121,7 @@ export async function probe(model: string, options: ProbeOptions): Promise<Model
   const bridge = createBridge(options, { negotiator, log, onRaw: (text) => raw = text });
   const signal = AbortSignal.timeout(timeout);
   const started = performance.now();
-  const answer = await send(createRouter(bridge), { model, token, signal, started });
+  const answer = await send(createRouter(bridge, () => bridge), { model, token, signal, started });
   const learned = negotiator.known.get(model) ?? [];
   const reading = answer.status === 200 ? readAnswer(answer.text) : undefined;
   const before = reading ? readAnswer(await raw) : undefined;

@@ -40,6 +40,8 @@ export class ChunkDecoder {
   #count = 0;
   /** Whether the trailer's line is empty so far. */
   #empty = true;
+  /** Whether the trailer's line has its CR, and so its LF must follow. */
+  #ending = false;
 
   /** How many bytes of the last piece belonged to the body; what is behind them is the next message's. */
   used = 0;
@@ -96,10 +98,14 @@ export class ChunkDecoder {
     } else if (place === "data end") {
       if (byte !== (count === 1 ? 13 : 10)) throw broken("a chunk is longer than its size");
       if (count === 2) this.#enter("size");
+    } else if ((byte === 10) !== this.#ending) {
+      throw broken("a trailer is malformed");
     } else if (byte === 10) {
+      this.#ending = false;
       if (this.#empty) this.#enter("end");
       this.#empty = true;
-    } else if (byte !== 13) this.#empty = false;
+    } else if (byte === 13) this.#ending = true;
+    else this.#empty = false;
   }
 
   #size(byte: number, count: number): void {
@@ -153,6 +159,9 @@ export class Body {
   /** Awaited before the first read: a client may wait to be asked for its body. */
   onBegin: (() => Promise<void>) | undefined;
 
+  /** Told when the connection ends before the body does. */
+  onCut: (() => void) | undefined;
+
   /** Told after every read. */
   onRead: (() => void) | undefined;
 
@@ -183,9 +192,12 @@ export class Body {
     if (this.onBegin) await this.#begin();
     while (!this.complete) {
       const room = into.length > this.#left ? into.subarray(0, this.#left) : into;
-      const count = await this.#connection.read(room);
+      const count = await this.#connection.read(room) ?? 0;
       if (count === 0) {
-        if (this.#left !== Infinity || this.#chunks) throw broken("the connection was closed");
+        if (this.#left !== Infinity || this.#chunks) {
+          this.onCut?.();
+          throw broken("the connection was closed");
+        }
         this.#left = 0;
       }
       const length = this.#take(room.subarray(0, count));
@@ -263,6 +275,69 @@ export interface BodyEvents {
   readonly failure?: (error: unknown) => unknown;
 }
 
+/** A body's pieces, one read each. */
+export interface ByteReader {
+  /** The next piece; it may be overwritten by the next read. Undefined at the end. */
+  read(): Promise<Uint8Array | undefined>;
+  /** Gives the rest up. */
+  cancel(reason?: unknown): Promise<void>;
+}
+
+/**
+ * A body piece by piece, all of them in one buffer: the cheapest way to read one, for events above all.
+ *
+ * @param body The body.
+ * @param events Told once, of the end or of the failure.
+ *
+ * @example
+ * ```ts
+ * import { Body, byteReader } from "./body.ts";
+ * import { Connection } from "./connection.ts";
+ *
+ * const socket = {
+ *   read: (into: Uint8Array) => Promise.resolve(into.set([104, 105]) ?? 2),
+ *   write: () => Promise.reject(new Error("not here")),
+ *   closeWrite: () => Promise.resolve(),
+ *   close: () => {},
+ * };
+ * const reader = byteReader(new Body(new Connection(socket), 2));
+ * if ((await reader.read())?.length !== 2) throw new Error("two bytes");
+ * if (await reader.read() !== undefined) throw new Error("the end");
+ * ```
+ */
+export function byteReader(
+  body: Body,
+  { onComplete, onBroken, failure = (error) => error }: BodyEvents = {},
+): ByteReader {
+  const into = new Uint8Array(PIECE);
+  let over = false;
+  return {
+    async read() {
+      if (over) return undefined;
+      try {
+        const count = await body.read(into);
+        if (body.complete && !over) {
+          over = true;
+          onComplete?.();
+        }
+        return count === 0 ? undefined : into.subarray(0, count);
+      } catch (error) {
+        if (over) return undefined;
+        over = true;
+        onBroken?.();
+        throw failure(error);
+      }
+    },
+    cancel() {
+      if (!over) {
+        over = true;
+        onBroken?.();
+      }
+      return Promise.resolve();
+    },
+  };
+}
+
 /**
  * A body as a stream of bytes, into the reader's own buffer where it brings one. Nothing is read that
  * nobody asked for.
@@ -304,7 +379,8 @@ export function bodyStream(
         over = true;
         onComplete?.();
         controller.close();
-        if (count === 0) request.respond(0);
+        // For readers that asked for more than there was.
+        controller.byobRequest?.respond(0);
       } catch (error) {
         if (over) return;
         over = true;

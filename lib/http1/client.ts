@@ -10,9 +10,17 @@
  * @module
  */
 
-import { Body, type BodyEvents, type BodyLength, bodyStream, readAll } from "./body.ts";
+import {
+  Body,
+  type BodyEvents,
+  type BodyLength,
+  bodyStream,
+  type ByteReader,
+  byteReader,
+  readAll,
+} from "./body.ts";
 import { Connection } from "./connection.ts";
-import { bodyLength, formatHead, type Head, type ReadableHeaders } from "./head.ts";
+import { bodyLength, formatHead, type Head, isAscii, type ReadableHeaders } from "./head.ts";
 
 /** How a client connects. */
 export interface ClientOptions {
@@ -38,6 +46,8 @@ export interface SendOptions {
 export interface HttpAnswer extends Pick<Response, "status" | "ok" | "body" | "arrayBuffer"> {
   /** The fields. */
   readonly headers: ReadableHeaders;
+  /** The body in pieces, without a stream around it; where it is missing there is only `body`. */
+  readonly pieces?: () => ByteReader;
 }
 
 /** Sends a request, as `fetch` does; which is one of these. */
@@ -60,13 +70,16 @@ const KEEP = 30_000;
 /** How many connections are kept. */
 const MOST_KEPT = 64;
 
-/** What is so short goes out with its head in one piece. */
-const SHORT_BODY = 64 * 1024;
+/** A body that goes out with its head in one packet, in characters. */
+const SHORT_BODY = 16 * 1024;
 
 /** Statuses that come without a body (RFC 9110). */
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 const encoder = new TextEncoder();
+
+/** What is written at once. */
+type Part = string | Uint8Array;
 
 /** A kept connection turned out to be closed. */
 class StaleConnection extends Error {}
@@ -110,31 +123,44 @@ export function createClient(options: ClientOptions = {}): Client {
   function watch(): void {
     if (timer !== undefined) return;
     timer = setTimeout(sweep, KEEP);
-    // What is kept for later must not keep the program.
     Deno.unrefTimer(timer);
   }
   function keep(origin: string, connection: Connection): void {
     if (kept.length >= MOST_KEPT) return connection.close();
-    kept.push({ origin, connection, since: performance.now() });
+    const row = { origin, connection, since: performance.now() };
+    kept.push(row);
+    // Whatever comes before it is used again, bytes or the end, makes it useless; and what is kept for
+    // later must not keep the program.
+    const drop = () => {
+      const at = kept.indexOf(row);
+      if (at === -1) return;
+      kept.splice(at, 1);
+      connection.close();
+    };
+    connection.hold(false);
+    connection.fill().then(drop, drop);
     watch();
   }
   /** The connection that was used last, because it is the likeliest to be open still. */
   function take(origin: string): Connection | undefined {
     const at = kept.findLastIndex((row) => row.origin === origin);
-    return at === -1 ? undefined : kept.splice(at, 1)[0].connection;
+    if (at === -1) return undefined;
+    const [{ connection }] = kept.splice(at, 1);
+    connection.hold(true);
+    return connection;
   }
 
   async function send(address: string, request: SendOptions): Promise<HttpAnswer> {
     const url = new URL(address);
     const { signal } = request;
     signal?.throwIfAborted();
-    const pieces = requestBytes(url, request);
+    const parts = requestParts(url, request);
     for (;;) {
       const old = take(url.origin);
       const release = (connection: Connection) => keep(url.origin, connection);
       try {
         const connection = old ?? await connect(url, options, signal);
-        return await exchange(connection, pieces, { signal, release, kept: old !== undefined });
+        return await exchange(connection, parts, { signal, release, kept: old !== undefined });
       } catch (error) {
         if (signal?.aborted) throw signal.reason;
         // The gateway closed it just as it was used again: nothing was read on it, so ask on another.
@@ -157,23 +183,16 @@ function toTypeError(cause: unknown): TypeError {
   return new TypeError(cause instanceof Error ? cause.message : String(cause), { cause });
 }
 
-/** The request as it is written: in one piece where it is short, in two where it is not. */
-function requestBytes(
+/** The request as it is written: head and body. */
+function requestParts(
   url: URL,
-  { method = "GET", headers = {}, body }: SendOptions,
-): Uint8Array[] {
-  const bytes = encoder.encode(body ?? "");
-  const more = `host: ${url.host}\r\ncontent-length: ${bytes.length}\r\n`;
-  const head = formatHead(
-    `${method} ${url.pathname}${url.search} HTTP/1.1`,
-    Object.entries(headers),
-    more,
-  );
-  if (bytes.length > SHORT_BODY) return [head, bytes];
-  const together = new Uint8Array(head.length + bytes.length);
-  together.set(head);
-  together.set(bytes, head.length);
-  return [together];
+  { method = "GET", headers = {}, body = "" }: SendOptions,
+): Part[] {
+  // To look whether a long text is ASCII takes as long as to encode it.
+  const part = body.length <= SHORT_BODY && isAscii(body) ? body : encoder.encode(body);
+  const more = `host: ${url.host}\r\ncontent-length: ${part.length}\r\n`;
+  const start = `${method} ${url.pathname}${url.search} HTTP/1.1`;
+  return [formatHead(start, Object.entries(headers), more), part];
 }
 
 async function connect(
@@ -197,6 +216,7 @@ async function connect(
   const leave = () => connection.close();
   signal?.addEventListener("abort", leave, { once: true });
   try {
+    signal?.throwIfAborted();
     await socket.handshake();
   } catch (error) {
     connection.close();
@@ -219,24 +239,27 @@ interface ExchangeOptions {
 /** One request on a connection, and the head of its answer. */
 async function exchange(
   connection: Connection,
-  pieces: readonly Uint8Array[],
+  parts: readonly Part[],
   { signal, kept, release }: ExchangeOptions,
 ): Promise<HttpAnswer> {
   const leave = () => connection.close();
   const listen = () => signal?.addEventListener("abort", leave, { once: true });
   const ignore = () => signal?.removeEventListener("abort", leave);
-  signal?.throwIfAborted();
   listen();
   try {
+    signal?.throwIfAborted();
     // Side by side, because a gateway may refuse a body before it has read all of it. If the writing
     // fails, the reading does too, unless there is an answer all the same.
     let written = false;
-    write(connection, pieces).then(() => written = true, () => {});
+    connection.write(...parts).then(() => written = true, () => {});
     const head = await readAnswer(connection, kept);
     const status = statusOf(head);
     const length = WITHOUT_BODY.has(status) ? 0 : answerLength(head.headers);
     const body = new Body(connection, length);
+    let finished = false;
     const finish = () => {
+      if (finished) return;
+      finished = true;
       ignore();
       const again = written && length !== "to the end" && connection.waiting === 0 &&
         keepsOpen(head);
@@ -284,6 +307,10 @@ class ReceivedAnswer implements HttpAnswer {
     return this.#stream ??= bodyStream(this.#body, this.#events);
   }
 
+  pieces(): ByteReader {
+    return byteReader(this.#body, this.#events);
+  }
+
   async arrayBuffer(): Promise<ArrayBuffer> {
     const { onComplete, onBroken, failure } = this.#events;
     try {
@@ -297,24 +324,22 @@ class ReceivedAnswer implements HttpAnswer {
   }
 }
 
-async function write(connection: Connection, pieces: readonly Uint8Array[]): Promise<void> {
-  for (const piece of pieces) await connection.write(piece);
-}
-
 /** The head of the answer; `100 Continue` and its like, which nobody asked for, are skipped. */
 async function readAnswer(connection: Connection, kept: boolean): Promise<Head> {
+  let begun = false;
   for (;;) {
     const head = await connection.readHead().catch((error: unknown) => {
       if (!isClosed(error)) throw error;
       return "closed" as const;
     });
     if (head === "closed") {
-      if (kept) throw new StaleConnection();
+      if (kept && !begun && connection.waiting === 0) throw new StaleConnection();
       throw new TypeError("connection closed before message completed");
     }
     if (head === "too large") throw new TypeError("the answer's head is too large");
     if (head === "malformed") throw new TypeError("the answer is not HTTP, or incomplete");
     if (!/^HTTP\/1\.[01] 1\d\d\b/.test(head.start)) return head;
+    begun = true;
   }
 }
 

@@ -7,10 +7,17 @@
 import { type Head, headEnd, MAX_HEAD, parseHead } from "./head.ts";
 
 /** What a connection needs of a socket. */
-export type Socket = Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close">;
+export type Socket =
+  & Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close">
+  & Partial<Pick<Deno.Conn, "ref" | "unref">>;
 
 /** What one read of a head asks for at first. */
 const BUFFER = 4 * 1024;
+
+/** What is written together, so that it goes out in one packet. */
+const OUT = 64 * 1024;
+
+const encoder = new TextEncoder();
 
 /** Why there is no head: the other end closed the connection before its first byte, or sent something else. */
 export type NoHead = "closed" | "malformed" | "too large";
@@ -47,8 +54,12 @@ export class Connection {
   #start = 0;
   /** … to here. */
   #end = 0;
+  /** What is about to be written: made once, because buffers are what the garbage collector has most work with. */
+  #out: Uint8Array<ArrayBuffer> | undefined;
   #filling: Promise<boolean> | undefined;
   #closed = false;
+  /** Whether the last bytes that were read stand in the buffer still. */
+  #buffered = false;
 
   /** Takes over a socket. */
   constructor(socket: Socket) {
@@ -68,9 +79,10 @@ export class Connection {
   /**
    * The next message's head.
    *
+   * @param onWait Told when a part of it has come, and the rest is waited for.
    * @throws The socket's error.
    */
-  async readHead(): Promise<Head | NoHead> {
+  async readHead(onWait?: () => void): Promise<Head | NoHead> {
     for (let searched = 0;;) {
       // Empty lines before a head are let pass (RFC 9112, "Message parsing").
       while (searched === 0 && this.#waits(13, 10)) this.#start += 2;
@@ -81,7 +93,10 @@ export class Connection {
         return parseHead(bytes.subarray(0, end)) ?? "malformed";
       }
       if (bytes.length >= MAX_HEAD) return "too large";
-      searched = bytes.length;
+      // At once, not when it has been waited for: TLS, most of all.
+      if (bytes.length > 0 && !startsText(bytes[0])) return "malformed";
+      searched = bytes.length > 1 ? bytes.length : 0;
+      onWait?.();
       if (!await this.fill()) return bytes.length === 0 ? "closed" : "malformed";
     }
   }
@@ -127,21 +142,33 @@ export class Connection {
   /**
    * Reads bytes: those that wait, or else what the socket gives.
    *
-   * @param into Where to put them; the result is how many there are, 0 at the end.
+   * @param into Where to put them; the result is how many there are, null at the end.
    * @throws The socket's error.
    */
-  async read(into: Uint8Array): Promise<number> {
-    if (this.#filling) await this.#filling;
-    if (this.waiting === 0) return await this.#socket.read(into) ?? 0;
+  read(into: Uint8Array): Promise<number | null> {
+    // Nearly always; and then without a step in between, because this is done for every event.
+    this.#buffered = false;
+    if (this.waiting === 0 && this.#filling === undefined) return this.#socket.read(into);
+    return this.#readWaiting(into);
+  }
+
+  async #readWaiting(into: Uint8Array): Promise<number | null> {
+    if (this.waiting === 0) await this.#filling;
+    if (this.waiting === 0) return await this.#socket.read(into);
+    this.#buffered = true;
     const count = Math.min(into.length, this.waiting);
     into.set(this.#buffer!.subarray(this.#start, this.#start + count));
     this.#start += count;
     return count;
   }
 
-  /** Puts bytes back that were read too far; only where none wait. */
+  /** Puts the end of what was read last back, because it was read too far. */
   unread(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
+    if (this.#buffered) {
+      this.#start -= bytes.length;
+      return;
+    }
     if (this.#buffer === undefined || this.#buffer.length < bytes.length) {
       this.#buffer = new Uint8Array(Math.max(BUFFER, bytes.length));
     }
@@ -151,13 +178,41 @@ export class Connection {
   }
 
   /**
-   * Writes all bytes.
+   * Writes parts, together where they are short. One call at a time: the next one uses the same buffer.
    *
+   * @param parts Bytes, or text, which is written as UTF-8.
    * @throws The socket's error.
    */
-  async write(bytes: Uint8Array): Promise<void> {
+  async write(...parts: readonly (string | Uint8Array)[]): Promise<void> {
+    const out = this.#out ??= new Uint8Array(OUT);
+    let length = 0;
+    for (const part of parts) {
+      const most = typeof part === "string" ? part.length * 3 : part.length;
+      if (length + most > out.length) {
+        if (length > 0) await this.#writeAll(out.subarray(0, length));
+        length = 0;
+      }
+      if (most > out.length) {
+        await this.#writeAll(typeof part === "string" ? encoder.encode(part) : part);
+      } else if (typeof part === "string") {
+        length += encoder.encodeInto(part, out.subarray(length)).written;
+      } else {
+        out.set(part, length);
+        length += part.length;
+      }
+    }
+    if (length > 0) await this.#writeAll(out.subarray(0, length));
+  }
+
+  async #writeAll(bytes: Uint8Array): Promise<void> {
     let written = await this.#socket.write(bytes);
     while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
+  }
+
+  /** Whether it keeps the program alive while something is read from it. */
+  hold(held: boolean): void {
+    if (held) this.#socket.ref?.();
+    else this.#socket.unref?.();
   }
 
   /** Says that nothing more will be written. */
@@ -175,4 +230,9 @@ export class Connection {
       // Closed by something else.
     }
   }
+}
+
+/** Whether a head, or an empty line before it, may begin with a byte. */
+function startsText(byte: number): boolean {
+  return byte === 13 || (byte > 32 && byte < 127);
 }

@@ -148,36 +148,34 @@ export function bodyLength(
   const encoding = headers.get("transfer-encoding");
   const length = headers.get("content-length");
   if (encoding !== null) {
-    return length === null && encoding.trim().toLowerCase() === "chunked"
-      ? "chunked"
-      : "contradictory";
+    return length === null && encoding.toLowerCase() === "chunked" ? "chunked" : "contradictory";
   }
   if (length === null) return undefined;
   return /^\d{1,15}$/.test(length) ? Number(length) : "contradictory";
 }
 
 /**
- * A head as bytes.
+ * A head as it is written.
  *
  * @param start The request line or the status line.
  * @param headers The fields.
  * @param more Fields behind them, each with its CRLF.
+ * @returns Text where it is ASCII, as nearly every head is; else its bytes in Latin-1.
  * @throws {TypeError} Where a value has a line end in it, by which further fields could be smuggled in.
  *
  * @example
  * ```ts
  * import { formatHead } from "./head.ts";
  *
- * const bytes = formatHead("HTTP/1.1 200 OK", [["a", "b"]], "content-length: 0\r\n");
- * const text = new TextDecoder().decode(bytes);
- * if (text !== "HTTP/1.1 200 OK\r\na: b\r\ncontent-length: 0\r\n\r\n") throw new Error(text);
+ * const text = formatHead("HTTP/1.1 200 OK", [["a", "b"]], "content-length: 0\r\n");
+ * if (text !== "HTTP/1.1 200 OK\r\na: b\r\ncontent-length: 0\r\n\r\n") throw new Error(`${text}`);
  * ```
  */
 export function formatHead(
   start: string,
   headers: Iterable<readonly [string, string]>,
   more = "",
-): Uint8Array<ArrayBuffer> {
+): string | Uint8Array<ArrayBuffer> {
   let text = start;
   for (const [name, value] of headers) {
     if (UNWRITABLE.test(value)) {
@@ -185,25 +183,38 @@ export function formatHead(
     }
     text += `\r\n${name}: ${value}`;
   }
-  return toBytes(`${text}\r\n${more}\r\n`);
+  text += `\r\n${more}\r\n`;
+  return isAscii(text) ? text : toBytes(text);
 }
 
 // deno-lint-ignore no-control-regex
 const UNWRITABLE = /[\0\r\n\u0100-\uffff]/;
 
+/**
+ * Whether a text is a byte a character in UTF-8 and Latin-1 alike.
+ *
+ * @example
+ * ```ts
+ * import { isAscii } from "./head.ts";
+ *
+ * if (!isAscii("hello") || isAscii("grüß")) throw new Error("ü and ß are not");
+ * ```
+ */
+export function isAscii(text: string): boolean {
+  return !BEYOND_ASCII.test(text);
+}
+
 // deno-lint-ignore no-control-regex
 const BEYOND_ASCII = /[^\x00-\x7f]/;
-const decoder = new TextDecoder();
-const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Heads are Latin-1: a character a byte. Nearly all are ASCII, for which the quick ways of UTF-8 do the same. */
+/** Heads are Latin-1: a character a byte. Nearly all are ASCII, for which UTF-8's quick way does the same. */
 function fromBytes(bytes: Uint8Array): string {
   const text = decoder.decode(bytes);
-  if (!BEYOND_ASCII.test(text)) return text;
+  if (isAscii(text)) return text;
   return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 }
 
 function toBytes(text: string): Uint8Array<ArrayBuffer> {
-  if (!BEYOND_ASCII.test(text)) return encoder.encode(text);
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }

@@ -23,10 +23,6 @@ export interface WriteOptions {
 /** Statuses that come without a body (RFC 9110). */
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
-const encoder = new TextEncoder();
-const NOTHING = new Uint8Array();
-const LAST_CHUNK = encoder.encode("0\r\n\r\n");
-
 /**
  * Writes an answer: in one piece where it is whole, else piece by piece, each when it is there.
  *
@@ -79,7 +75,7 @@ export async function writeResponse(
   if (body === undefined) return false;
   const length = WITHOUT_BODY.has(status) ? "" : `content-length: ${body.byteLength}\r\n`;
   const bytes = formatHead(start, headers, more + length);
-  await connection.write(head ? bytes : joined(bytes, new Uint8Array(body)));
+  await (head ? connection.write(bytes) : connection.write(bytes, new Uint8Array(body)));
   return true;
 }
 
@@ -102,31 +98,10 @@ function date(): string {
   return dateText;
 }
 
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  if (first.length === 0) return second;
-  const bytes = new Uint8Array(first.length + second.length);
-  bytes.set(first);
-  bytes.set(second, first.length);
-  return bytes;
-}
-
-/** A piece as a chunk, behind what is to go out before it. */
-function chunk(before: Uint8Array, piece: Uint8Array): Uint8Array {
-  const size = `${piece.length.toString(16)}\r\n`;
-  const at = before.length + size.length;
-  const bytes = new Uint8Array(at + piece.length + 2);
-  bytes.set(before);
-  encoder.encodeInto(size, bytes.subarray(before.length));
-  bytes.set(piece, at);
-  bytes[bytes.length - 2] = 13;
-  bytes[bytes.length - 1] = 10;
-  return bytes;
-}
-
 /** Writes a stream, no faster than the client reads it. */
 async function writeStream(
   connection: Connection,
-  head: Uint8Array,
+  head: string | Uint8Array,
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
   { chunked, left }: { readonly chunked: boolean; readonly left: Promise<void> },
 ): Promise<boolean> {
@@ -141,25 +116,26 @@ async function writeStream(
   let before = head;
   let alone: Promise<void> | undefined;
   const timer = setTimeout(() => {
-    if (before.length === 0) return;
+    if (before === "") return;
     alone = connection.write(before);
     alone.catch(() => {});
-    before = NOTHING;
+    before = "";
   });
   try {
     for (;;) {
       const { value, done } = await reader.read();
       if (alone) await alone;
       if (gone) return false;
+      if (value?.length === 0) continue;
       const first = before;
       alone = undefined;
-      before = NOTHING;
+      before = "";
       if (done) {
-        await connection.write(chunked ? joined(first, LAST_CHUNK) : first);
+        await connection.write(first, chunked ? "0\r\n\r\n" : "");
         return true;
       }
-      if (value.length === 0) before = first;
-      else await connection.write(chunked ? chunk(first, value) : joined(first, value));
+      if (chunked) await connection.write(first, `${value.length.toString(16)}\r\n`, value, "\r\n");
+      else await connection.write(first, value);
     }
   } catch {
     // The body broke off, or the connection did: neither may look complete.

@@ -14,7 +14,7 @@
 import { BridgeError } from "../errors.ts";
 import { Body } from "./body.ts";
 import { Connection } from "./connection.ts";
-import { bodyLength, type Head } from "./head.ts";
+import { bodyLength, type Head, MAX_HEAD } from "./head.ts";
 import { type ClientRequest, IncomingRequest } from "./request.ts";
 import { writeResponse } from "./response.ts";
 
@@ -73,13 +73,19 @@ export function startHttpServer(
   const listener = Deno.listen({ hostname, port });
   const clients = new Set<ServedClient>();
   let stopping = false;
-  const options = { handler, keep, read, discard, stopping: () => stopping };
+  const options = { handler, keep, read, discard, stopping: () => stopping, onWait: watch };
+  let sweeping: ReturnType<typeof setInterval> | undefined;
 
-  /** One timer for all, however many there are: what it watches for is far apart. */
-  const sweep = setInterval(() => {
-    const now = performance.now();
-    for (const client of clients) if (now > client.deadline) client.close();
-  }, Math.max(5, Math.min(keep, read) / 4));
+  /**
+   * One timer for all, however many there are: what it watches for is far apart. It begins when there is
+   * something to watch, because Deno takes 8 ms to load its timers, and somebody waits for the first answer.
+   */
+  function watch(): void {
+    sweeping ??= setInterval(() => {
+      const now = performance.now();
+      for (const client of clients) if (now > client.deadline) client.close();
+    }, Math.max(5, Math.min(keep, read) / 4));
+  }
 
   async function accept(): Promise<void> {
     while (!stopping) {
@@ -88,6 +94,8 @@ export function startHttpServer(
         socket.setNoDelay();
         const client = new ServedClient(new Connection(socket), options);
         clients.add(client);
+        // One alone that says nothing does no harm.
+        if (clients.size > 1) watch();
         void client.serve().finally(() => clients.delete(client));
       } catch {
         if (stopping) return;
@@ -106,11 +114,11 @@ export function startHttpServer(
       await accepting;
       for (const client of clients) if (!client.busy) client.close();
       await Promise.all([...clients].map((client) => client.ended));
-      clearInterval(sweep);
+      clearInterval(sweeping);
     },
     abort() {
       for (const client of clients) client.close();
-      clearInterval(sweep);
+      clearInterval(sweeping);
     },
   };
 }
@@ -118,6 +126,8 @@ export function startHttpServer(
 interface ClientOptions extends Required<ServerTimes> {
   readonly handler: Handler;
   readonly stopping: () => boolean;
+  /** Told when a client is waited for. */
+  readonly onWait: () => void;
 }
 
 /** One client's connection, from its first request to its last. */
@@ -152,6 +162,7 @@ class ServedClient {
         this.busy = false;
         if (this.#options.stopping()) break;
         this.deadline = performance.now() + this.#options.keep;
+        this.#options.onWait();
       }
     } catch {
       // The connection broke, or was closed from this side: there is nobody to tell.
@@ -164,7 +175,10 @@ class ServedClient {
   /** One request. Resolves to whether the connection is good for another. */
   async #next(): Promise<boolean> {
     const connection = this.#connection;
-    const head = await connection.readHead();
+    // Until here it may be idle; from the first byte on, somebody is asking.
+    if (connection.waiting === 0 && !await connection.fill()) return false;
+    this.deadline = performance.now() + this.#options.read;
+    const head = await connection.readHead(this.#options.onWait);
     if (head === "closed") return false;
     this.busy = true;
     const problem = typeof head === "string" ? head : faultOf(head);
@@ -174,14 +188,16 @@ class ServedClient {
     }
     const { headers, start } = head as Head;
     const body = new Body(connection, bodyLength(headers) as number | "chunked" | undefined ?? 0);
-    if (headers.get("expect")?.toLowerCase() === "100-continue" && !body.complete) {
+    const old = start.endsWith("1.0");
+    if (!old && headers.get("expect")?.toLowerCase() === "100-continue" && !body.complete) {
       body.onBegin = () => connection.write(CONTINUE);
     }
     const request = new IncomingRequest(head as Head, body);
     const watching = this.#watch(request, body);
     const response = await this.#options.handler(request);
     this.deadline = Infinity;
-    const old = start.endsWith("1.0");
+    // What was not asked for until now is not asked for in the middle of the answer.
+    body.onBegin = undefined;
     const again = !old && body.complete && !this.#options.stopping() &&
       !/\bclose\b/i.test(headers.get("connection") ?? "");
     const whole = await writeResponse(connection, response, {
@@ -211,11 +227,15 @@ class ServedClient {
       this.close();
     };
     const look = () => {
+      if (over) return;
       this.deadline = body.complete ? Infinity : performance.now() + this.#options.read;
-      if (over || !body.complete || this.#connection.waiting > 0) return;
-      this.#connection.fill().then((more) => more || leave(), leave);
+      if (!body.complete) this.#options.onWait();
+      // A client may send its next requests meanwhile, and leave behind them.
+      if (!body.complete || this.#connection.waiting >= MAX_HEAD) return;
+      this.#connection.fill().then((more) => more ? look() : leave(), leave);
     };
     body.onRead = look;
+    body.onCut = leave;
     look();
     return { left: left.promise, stop: () => over = true };
   }
@@ -256,7 +276,7 @@ interface Watch {
   readonly stop: () => void;
 }
 
-const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
+const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 
 /** What may be wrong with a head → what its client is told. */
 const PROBLEMS = {
@@ -266,7 +286,10 @@ const PROBLEMS = {
       "This is no HTTP/1.1 request. Use http://, not https://, to reach the bridge, and a client that speaks HTTP/1.1.",
   },
   "too large": { status: 431, message: "The request's headers are larger than 64 KB." },
-  "no host": { status: 400, message: "The request has no Host header: HTTP/1.1 asks for one." },
+  "no host": {
+    status: 400,
+    message: "HTTP/1.1 asks for one Host header: the request has none, or several.",
+  },
   "two lengths": {
     status: 400,
     message:
@@ -284,7 +307,7 @@ function faultOf({ start, headers }: Head): Problem | undefined {
   const [, target, version] = line;
   if (version !== "1.1" && version !== "1.0") return "version";
   if (!target.startsWith("/") && !URL.canParse(target)) return "malformed";
-  if (version === "1.1" && !headers.has("host")) return "no host";
+  if (version === "1.1" && /^$|,/.test(headers.get("host") ?? "")) return "no host";
   const length = bodyLength(headers);
   return length === "contradictory" || (length === "chunked" && version === "1.0")
     ? "two lengths"

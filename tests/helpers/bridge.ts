@@ -109,7 +109,7 @@ export function testBridge(options: TestBridgeOptions = {}): TestBridge {
     return await fake(request, requests.length);
   };
   const { bridge, log } = assemble(options, { base: "http://127.0.0.1:9", fetch: asFetch });
-  const route = createRouter(bridge);
+  const route = createRouter(bridge, () => bridge);
   return {
     route,
     bridge,
@@ -157,7 +157,12 @@ export async function listeningBridge(
   const { url: base, simulator, close } = startSimulator({ pace: 0, ...options.simulator });
   const { bridge, log } = assemble(options, { base });
   const { host, shutdownTime } = bridge.config;
-  const server = await startServer({ host, port: 0, handler: createRouter(bridge), shutdownTime });
+  const server = await startServer({
+    host,
+    port: 0,
+    handler: createRouter(bridge, () => bridge),
+    shutdownTime,
+  });
   return {
     url: server.url,
     bridge,

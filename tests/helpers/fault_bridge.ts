@@ -118,7 +118,7 @@ export async function startFaultBridge(
     userAgent: "fd-bridge/test",
   };
   const { host, port, shutdownTime } = config;
-  const handler = createRouter(bridge);
+  const handler = createRouter(bridge, () => bridge);
   const server = await startServer({ host, port, shutdownTime, handler });
   return {
     url: server.url,
