@@ -13,6 +13,7 @@ import { type Chunk, Enricher } from "./enrich.ts";
 import { gatewayError, isErrorBody } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { GatewayAnswer } from "./gateway.ts";
+import { jsonReply, type Reply } from "./http1/reply.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import { isJson, lateEvents, readEvents, readJson } from "./readers.ts";
 import { relay, silence, type StreamTranslator } from "./relay.ts";
@@ -85,7 +86,7 @@ export async function streamAnswer(
   journey: Journey,
   answering: Promise<Answer>,
   client: AbortController,
-): Promise<Response> {
+): Promise<Reply> {
   const { bridge, exchange } = journey;
   const { heartbeat, idleTimeout } = bridge.config;
   const { secrets } = journey.credentials;
@@ -114,7 +115,7 @@ export async function streamAnswer(
       endStream(journey, translator, enricher, clientLeft);
     },
   });
-  return new Response(body, { headers: STREAM_HEADERS });
+  return { status: 200, headers: STREAM_HEADERS, body };
 }
 
 /** Writes down how a stream ended. */
@@ -179,11 +180,11 @@ async function within<T>(promise: Promise<T>, time: number): Promise<T | undefin
  *   credentials: { secrets: [] },
  * } as unknown as Journey;
  * const answer = { ok: true as const, response: Response.json({ object: "response" }), abort: () => {} };
- * const body = await (await wholeAnswer(journey, answer)).json();
- * if (body.object !== "response") throw new Error("as it came");
+ * const { body } = await wholeAnswer(journey, answer);
+ * if (body !== '{"object":"response"}') throw new Error("as it came");
  * ```
  */
-export async function wholeAnswer(journey: Journey, answer: Answer): Promise<Response> {
+export async function wholeAnswer(journey: Journey, answer: Answer): Promise<Reply> {
   return await (journey.ask.dialect === "chat" ? wholeCompletion : wholeResponse)(journey, answer);
 }
 
@@ -191,7 +192,7 @@ export async function wholeAnswer(journey: Journey, answer: Answer): Promise<Res
  * A complete `chat.completion`, with the repairs of a stream. It is read like one too, so that a silent
  * gateway or one without an end can't hold it up.
  */
-async function wholeCompletion(journey: Journey, { response, abort }: Answer): Promise<Response> {
+async function wholeCompletion(journey: Journey, { response, abort }: Answer): Promise<Reply> {
   const { bridge, exchange, sent } = journey;
   const { secrets } = journey.credentials;
   const reader = readEvents(response, { memory: bridge.memory, model: journey.ask.model, secrets });
@@ -218,7 +219,7 @@ async function wholeCompletion(journey: Journey, { response, abort }: Answer): P
   if (sent) noteEnding(bridge, sent, enricher);
   if (enricher.ending?.type === "failed") throw enricher.ending.error;
   exchange.end({ status: 200, ending: enricher.finishReason, usage: enricher.usage });
-  return Response.json(builder.build());
+  return jsonReply(builder.build());
 }
 
 /** What {@linkcode relay} does, for events that come all at once. */
@@ -243,7 +244,7 @@ async function collectAll(
 async function wholeResponse(
   { bridge, credentials, exchange }: Journey,
   { response, abort }: Answer,
-): Promise<Response> {
+): Promise<Reply> {
   const { idleTimeout: idle } = bridge.config;
   const callOff = alarm(idle, () => abort(silence(idle)));
   const body = await readJson(response, credentials.secrets).finally(callOff);
@@ -251,5 +252,5 @@ async function wholeResponse(
     throw gatewayError(200, body, { secrets: credentials.secrets });
   }
   exchange.end({ status: 200, usage: isObject(body.usage) ? body.usage : undefined });
-  return Response.json(body);
+  return jsonReply(body);
 }

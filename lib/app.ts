@@ -11,12 +11,15 @@ import { readEnvFile } from "./locate.ts";
 import { setUpNetwork } from "./network.ts";
 import type { Start, System } from "./system.ts";
 
-/** Command → what it does; its result is the exit code. Each is loaded when it runs, because to start quickly counts. */
-const RUN: Readonly<Record<string, (start: Start) => Promise<number>>> = {
-  serve: async (start) => (await import("./commands/serve.ts")).serve(start),
-  models: async (start) => (await import("./commands/models.ts")).models(start),
-  doctor: async (start) => (await import("./commands/doctor.ts")).doctor(start),
-  config: async (start) => (await import("./commands/config.ts")).config(start),
+/** Runs a command; the result is the exit code. */
+type Command = (start: Start) => Promise<number>;
+
+/** Command → its code, which is loaded when it runs, because to start quickly counts. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import("./commands/serve.ts")).serve,
+  models: async () => (await import("./commands/models.ts")).models,
+  doctor: async () => (await import("./commands/doctor.ts")).doctor,
+  config: async () => (await import("./commands/config.ts")).config,
 };
 
 /**
@@ -54,6 +57,8 @@ export async function run(args: readonly string[], system: System): Promise<numb
   if (line.command === "completions") {
     return (await import("./commands/completions.ts")).completions(line, system);
   }
+  // While files are read.
+  const loading = COMMANDS[line.command]();
   const process: Record<string, string> = {};
   for (const { env } of FLAGS) {
     const value = env === undefined ? undefined : system.variable(env);
@@ -63,7 +68,8 @@ export async function run(args: readonly string[], system: System): Promise<numb
   const file = await readEnvFile(named, system, system.readText);
   const rows = settings(line, { process, file: file?.variables });
   let config: Config | undefined;
-  return await RUN[line.command]({
+  const command = await loading;
+  return await command({
     system,
     line,
     rows,

@@ -15,6 +15,7 @@ import { encodePassthrough } from "./dialects/passthrough.ts";
 import { gatewayError, maskSecrets } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { ReadableHeaders } from "./http1/head.ts";
+import type { Reply } from "./http1/reply.ts";
 import type { ClientRequest } from "./http1/request.ts";
 import type { JsonObject } from "./json.ts";
 import { routeOf } from "./models.ts";
@@ -38,6 +39,7 @@ const MAX_TRIES = 3;
  * import { chat } from "./chat.ts";
  * import type { Exchange } from "./exchange.ts";
 import type { ReadableHeaders } from "./http1/head.ts";
+import type { Reply } from "./http1/reply.ts";
 import type { ClientRequest } from "./http1/request.ts";
  *
  * const request = new Request("http://127.0.0.1/chat/completions", { method: "POST", body: "{}" });
@@ -50,7 +52,7 @@ export async function chat(
   request: ClientRequest,
   bridge: Bridge,
   exchange: Exchange,
-): Promise<Response> {
+): Promise<Reply> {
   const credentials = readCredentials(request.headers, bridge.config);
   const ask = readAsk(await readText(request, bridge.config.maxBody));
   exchange.model = ask.model;

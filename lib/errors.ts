@@ -6,6 +6,7 @@
  */
 
 import { STATUS_TEXT } from "@std/http/status";
+import { jsonReply, type Reply } from "./http1/reply.ts";
 import { isObject, type JsonObject } from "./json.ts";
 
 /** What kind of failure a {@linkcode BridgeError} is; each kind has one HTTP status. */
@@ -115,8 +116,8 @@ export class BridgeError extends Error {
   }
 
   /** The same as an HTTP response, with the error's status and headers. */
-  toResponse(): Response {
-    return Response.json(this.toBody(), { status: this.status, headers: this.headers });
+  toReply(): Reply {
+    return jsonReply(this.toBody(), { status: this.status, headers: this.headers });
   }
 
   /**

@@ -1,5 +1,5 @@
 /**
- * Method and path → handler, with the guards before it. A handler is `(request) → Response`, so the
+ * Method and path → handler, with the guards before it. A handler is `(request) → reply`, so the
  * whole program is tested without a socket.
  *
  * @module
@@ -9,6 +9,7 @@ import { checkHost, checkOrigin, KEY_HEADER } from "./access.ts";
 import type { Bridge, Front } from "./bridge.ts";
 import { BridgeError, maskSecrets } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
+import { isStream, jsonReply, type Reply, textReply } from "./http1/reply.ts";
 import type { ClientRequest } from "./http1/request.ts";
 import { listModels } from "./models.ts";
 
@@ -23,7 +24,7 @@ interface Context {
 }
 
 /** Answers one request. */
-type Handler = (request: ClientRequest, context: Context) => Response | Promise<Response>;
+type Handler = (request: ClientRequest, context: Context) => Reply | Promise<Reply>;
 
 /** One row of the table. */
 interface Endpoint {
@@ -91,7 +92,7 @@ export function simplePath(url: string): string {
 export function createRouter(
   front: Front,
   bridge: Context["bridge"],
-): (request: ClientRequest) => Promise<Response> {
+): (request: ClientRequest) => Promise<Reply> {
   return async (request) => {
     const path = simplePath(request.url);
     const endpoint = ENDPOINTS.find((row) => row.pattern.test(path));
@@ -109,7 +110,7 @@ export function createRouter(
         rest: endpoint.pattern.exec(path)?.[1] ?? "",
       });
       // Chat ends its own line when its answer is over; ending it twice does nothing.
-      if (!isStream(response)) exchange.end({ status: response.status });
+      if (!isStream(response.body)) exchange.end({ status: response.status });
       return withOrigin(response, origin);
     } catch (error) {
       return withOrigin(fail(error, request, front, exchange), origin);
@@ -121,7 +122,7 @@ async function handle(
   request: ClientRequest,
   endpoint: Endpoint,
   context: Context,
-): Promise<Response> {
+): Promise<Reply> {
   const method = request.method === "HEAD" ? "GET" : request.method;
   const handler = Object.hasOwn(endpoint.methods, method) ? endpoint.methods[method] : undefined;
   if (handler === undefined) {
@@ -134,12 +135,7 @@ async function handle(
       },
     );
   }
-  const response = await handler(request, context);
-  return request.method === "HEAD" ? new Response(null, response) : response;
-}
-
-function isStream(response: Response): boolean {
-  return response.headers.get("content-type") === "text/event-stream";
+  return await handler(request, context);
 }
 
 /** Any failure as the client's answer. */
@@ -148,11 +144,11 @@ function fail(
   request: ClientRequest,
   { log }: Front,
   exchange: Exchange,
-): Response {
+): Reply {
   if (request.signal.aborted || (error instanceof DOMException && error.name === "AbortError")) {
     // Nobody reads this; 499 is what a log calls a client that left.
     exchange.end({ status: 499, ending: "client left" });
-    return new Response(null, { status: 499 });
+    return { status: 499, headers: {}, body: null };
   }
   const known = error instanceof BridgeError ? error : new BridgeError(
     "gateway",
@@ -168,7 +164,7 @@ function fail(
     if (error instanceof Error && log.shows("debug")) log.debug(error.stack ?? "");
   }
   exchange.end({ status: known.status, ending: known.kind, error: known });
-  return known.toResponse();
+  return known.toReply();
 }
 
 function notFound(path: string): BridgeError {
@@ -181,36 +177,35 @@ function notFound(path: string): BridgeError {
 }
 
 /** The answer to a CORS preflight of a page that may use the bridge. */
-function allow(endpoint: Endpoint): Response {
-  return new Response(null, {
+function allow(endpoint: Endpoint): Reply {
+  return {
     status: 204,
+    body: null,
     headers: {
       "access-control-allow-methods": Object.keys(endpoint.methods).join(", "),
       "access-control-allow-headers": `authorization, content-type, ${KEY_HEADER}`,
       "access-control-max-age": "600",
     },
-  });
+  };
 }
 
-function withOrigin(response: Response, origin: string | undefined): Response {
-  if (origin === undefined) return response;
-  const headers = new Headers(response.headers);
-  headers.set("access-control-allow-origin", origin);
-  headers.append("vary", "Origin");
-  return new Response(response.body, { status: response.status, headers });
+function withOrigin(reply: Reply, origin: string | undefined): Reply {
+  if (origin === undefined) return reply;
+  const headers = { ...reply.headers, "access-control-allow-origin": origin, vary: "Origin" };
+  return { ...reply, headers };
 }
 
-async function chat(request: ClientRequest, { bridge, exchange }: Context): Promise<Response> {
+async function chat(request: ClientRequest, { bridge, exchange }: Context): Promise<Reply> {
   // With the first one: to load its road takes longer than all the rest of the start.
   const road = await import("./chat.ts");
   return await road.chat(request, await bridge(), exchange);
 }
 
-function models(_request: ClientRequest, { front }: Context): Response {
-  return Response.json(listModels(front.catalogue(), front.metadata));
+function models(_request: ClientRequest, { front }: Context): Reply {
+  return jsonReply(listModels(front.catalogue(), front.metadata));
 }
 
-function model(_request: ClientRequest, { front, rest }: Context): Response {
+function model(_request: ClientRequest, { front, rest }: Context): Reply {
   let id = rest;
   try {
     id = decodeURIComponent(rest);
@@ -218,7 +213,7 @@ function model(_request: ClientRequest, { front, rest }: Context): Response {
     // A stray percent sign is just part of a name that isn't there.
   }
   const entry = listModels(front.catalogue(), front.metadata).data.find((entry) => entry.id === id);
-  if (entry) return Response.json(entry);
+  if (entry) return jsonReply(entry);
   throw new BridgeError(
     "not_found",
     `The model "${
@@ -228,22 +223,19 @@ function model(_request: ClientRequest, { front, rest }: Context): Response {
   );
 }
 
-function health(_request: ClientRequest, { front }: Context): Response {
+function health(_request: ClientRequest, { front }: Context): Reply {
   const { userAgent: program, catalogue } = front;
-  return Response.json({ status: "ok", program, models: catalogue().models.length });
+  return jsonReply({ status: "ok", program, models: catalogue().models.length });
 }
 
-function metrics(_request: ClientRequest, { front }: Context): Response {
-  return new Response(front.metrics.text(), {
-    headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
-  });
+function metrics(_request: ClientRequest, { front }: Context): Reply {
+  return textReply(front.metrics.text(), "text/plain; version=0.0.4; charset=utf-8");
 }
 
-function home(request: ClientRequest): Response {
+function home(request: ClientRequest): Reply {
   // The host was checked, and names the port that the client knows.
   const origin = `http://${request.headers.get("host") ?? new URL(request.url).host}`;
-  return new Response(
+  return textReply(
     `fd-bridge is running. Point an OpenAI client at ${origin}\nGET ${origin}/models lists the models.\n`,
-    { headers: { "content-type": "text/plain; charset=utf-8" } },
   );
 }

@@ -5,6 +5,7 @@
  */
 
 import { BridgeError } from "./errors.ts";
+import { toResponse } from "./http1/reply.ts";
 import { type Handler, type ListeningServer, startHttpServer } from "./http1/server.ts";
 
 /** How a server is run. */
@@ -104,7 +105,10 @@ async function stop(server: ListeningServer, time: number): Promise<boolean> {
 function startDenoServer(hostname: string, port: number, handler: Handler): ListeningServer {
   const server = Deno.serve(
     { hostname, port, onListen() {} },
-    (request) => handler(request),
+    async (request) => {
+      const answered = await handler(request);
+      return "json" in answered ? answered : toResponse(answered);
+    },
   );
   return {
     port: server.addr.port,

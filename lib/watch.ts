@@ -59,6 +59,8 @@ export class LiveModels {
   /** The files as they were at the last look. */
   #seen: Texts;
   #looking = false;
+  /** When it was looked last, on the clock of `performance.now()`. */
+  #looked = performance.now();
 
   private constructor(options: LiveModelsOptions, found: FoundModels, texts: Texts) {
     this.#options = options;
@@ -94,6 +96,7 @@ export class LiveModels {
   async look(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
+    this.#looked = performance.now();
     try {
       const now = await readAgain(this.#seen, this.#options.read);
       const settled = isSame(now, this.#seen);
@@ -110,24 +113,27 @@ export class LiveModels {
   }
 
   /**
-   * Looks again and again. The first look comes before Deno's timers, which take 8 ms to load: whoever
-   * asks at that moment doesn't wait for them.
+   * Looks, where the last look was some time ago, and at once believes what it sees: for whoever asks
+   * now and then, while nothing watches.
+   *
+   * @param age How old the last look may be, in milliseconds.
+   */
+  async refresh(age: number): Promise<void> {
+    if (performance.now() - this.#looked < age) return;
+    await this.look();
+    await this.look();
+  }
+
+  /**
+   * Looks again and again.
    *
    * @param interval Time between two looks, in milliseconds.
    * @returns Ends it.
    */
   watch(interval: number): () => void {
-    let timer: ReturnType<typeof setInterval> | undefined;
-    let ended = false;
-    void this.look().finally(() => {
-      if (ended) return;
-      timer = setInterval(() => this.look(), interval);
-      Deno.unrefTimer(timer);
-    });
-    return () => {
-      ended = true;
-      clearInterval(timer);
-    };
+    const timer = setInterval(() => this.look(), interval);
+    Deno.unrefTimer(timer);
+    return () => clearInterval(timer);
   }
 }
 

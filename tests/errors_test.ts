@@ -1,3 +1,4 @@
+import { toResponse } from "../lib/http1/reply.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ADVICE, BridgeError, gatewayError, isErrorBody, maskSecrets } from "../lib/errors.ts";
 import type { JsonObject } from "../lib/json.ts";
@@ -8,7 +9,7 @@ for (const { id, status, headers, body, includes } of errorFixtures()) {
     const text = typeof body === "string" ? body : JSON.stringify(body);
     const error = gatewayError(status, text, { headers: new Headers(headers) });
     assertEquals([error.kind, error.status], ["gateway", status]);
-    const response = error.toResponse();
+    const response = toResponse(error.toReply());
     assertEquals(response.status, status);
     assertEquals(response.headers.get("retry-after"), headers?.["retry-after"] ?? null);
     const { error: parts } = await response.json();
@@ -174,7 +175,7 @@ Deno.test("gatewayError() survives errors that nest without end", () => {
 Deno.test("BridgeError gives each kind its status and OpenAI's shape", async () => {
   const error = new BridgeError("request", "`x` is wrong.", { param: "x" });
   assertEquals([error.status, error.type, error.code], [400, "invalid_request_error", "request"]);
-  assertEquals(await error.toResponse().json(), {
+  assertEquals(await toResponse(error.toReply()).json(), {
     error: { message: "`x` is wrong.", type: "invalid_request_error", param: "x", code: "request" },
   });
 });

@@ -8,6 +8,7 @@
 import type { Bridge } from "../bridge.ts";
 import type { Config } from "../config.ts";
 import { Gateway } from "../gateway.ts";
+import { type Reply, toResponse } from "../http1/reply.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { Log } from "../log.ts";
 import { CallMemory } from "../memory.ts";
@@ -222,7 +223,7 @@ async function readText(
 }
 
 async function send(
-  route: (request: Request) => Promise<Response>,
+  route: (request: Request) => Promise<Reply>,
   { model, token, signal, started }: {
     readonly model: string;
     readonly token: string;
@@ -230,7 +231,7 @@ async function send(
     readonly started: number;
   },
 ): Promise<Answer> {
-  const response = await route(
+  const reply = await route(
     new Request("http://127.0.0.1/chat/completions", {
       method: "POST",
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
@@ -238,6 +239,7 @@ async function send(
       signal,
     }),
   );
+  const response = toResponse(reply);
   let firstByteMs: number | null = null;
   const onFirst = () => firstByteMs ??= performance.now() - started;
   const text = response.body ? await readText(response.body, onFirst, signal) : "";

@@ -16,10 +16,14 @@ import { Body } from "./body.ts";
 import { Connection } from "./connection.ts";
 import { bodyLength, type Head, MAX_HEAD } from "./head.ts";
 import { type ClientRequest, IncomingRequest } from "./request.ts";
-import { writeResponse } from "./response.ts";
+import { type Reply, toReply } from "./reply.ts";
+import { writeReply } from "./response.ts";
 
 /** Answers one request; it must not throw. The request's signal ends when its client leaves before the answer is complete. */
-export type Handler = (request: ClientRequest) => Response | Promise<Response>;
+export type Handler = (request: ClientRequest) => Answered | Promise<Answered>;
+
+/** What a handler gives. */
+export type Answered = Reply | Response;
 
 /** A server that listens. */
 export interface ListeningServer {
@@ -194,13 +198,14 @@ class ServedClient {
     }
     const request = new IncomingRequest(head as Head, body);
     const watching = this.#watch(request, body);
-    const response = await this.#options.handler(request);
+    const answered = await this.#options.handler(request);
     this.deadline = Infinity;
     // What was not asked for until now is not asked for in the middle of the answer.
     body.onBegin = undefined;
     const again = !old && body.complete && !this.#options.stopping() &&
       !/\bclose\b/i.test(headers.get("connection") ?? "");
-    const whole = await writeResponse(connection, response, {
+    const reply = "json" in answered ? await toReply(answered) : answered;
+    const whole = await writeReply(connection, reply, {
       head: request.method === "HEAD",
       chunked: !old,
       close: !again,
@@ -243,9 +248,9 @@ class ServedClient {
   /** Says what is wrong with a request that isn't one. */
   async #refuse(problem: Problem): Promise<void> {
     const { status, message } = PROBLEMS[problem];
-    const response = new BridgeError("request", message, { status }).toResponse();
+    const reply = new BridgeError("request", message, { status }).toReply();
     const never = new Promise<void>(() => {});
-    await writeResponse(this.#connection, response, {
+    await writeReply(this.#connection, reply, {
       head: false,
       chunked: false,
       close: true,

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { toResponse } from "../../lib/http1/reply.ts";
 import type { Bridge } from "../../lib/bridge.ts";
 import { readConfig, settings } from "../../lib/config.ts";
 import { parseCommandLine } from "../../lib/flags.ts";
@@ -109,7 +110,12 @@ export function testBridge(options: TestBridgeOptions = {}): TestBridge {
     return await fake(request, requests.length);
   };
   const { bridge, log } = assemble(options, { base: "http://127.0.0.1:9", fetch: asFetch });
-  const route = createRouter(bridge, () => bridge);
+  const reply = createRouter(bridge, () => bridge);
+  const route = async (request: Request) => {
+    const { body, ...head } = await reply(request);
+    // The server leaves it out.
+    return toResponse({ ...head, body: request.method === "HEAD" ? null : body });
+  };
   return {
     route,
     bridge,
