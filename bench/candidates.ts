@@ -4,13 +4,14 @@
  * @module
  */
 
+import { bundleArguments } from "../scripts/compile.ts";
 import { PROGRAM_PERMISSIONS } from "../scripts/permissions.ts";
 import { childEnvironment, currentStdSource, stdFlags } from "../scripts/std_source.ts";
 import { clock } from "./gateway.ts";
 import { Connection } from "./client.ts";
 
 /** The names of the candidates. `direct` is no server: the client asks the gateway itself. */
-export type CandidateName = "direct" | "passthrough" | "python" | "bridge" | "binary";
+export type CandidateName = "direct" | "passthrough" | "python" | "bridge" | "source" | "binary";
 
 /** Something that is measured. */
 export interface Candidate {
@@ -39,7 +40,7 @@ const bridgeFlags = (port: number, gateway: string) => [
 /**
  * What can be measured on this machine.
  *
- * @param options The python program, where there is one, and the compiled bridge, where one is named.
+ * @param options The python program and the bundled bridge, where they are there, and the compiled bridge, where one is named.
  *
  * @example
  * ```ts
@@ -49,8 +50,10 @@ const bridgeFlags = (port: number, gateway: string) => [
  * if (names.join() !== "direct,passthrough,bridge") throw new Error(names.join());
  * ```
  */
-export function candidates(options: { python?: string; binary?: string }): Candidate[] {
-  const { python, binary } = options;
+export function candidates(
+  options: { python?: string; bundle?: string; binary?: string },
+): Candidate[] {
+  const { python, bundle, binary } = options;
   const deno = Deno.execPath();
   const list: Candidate[] = [{ name: "direct", label: "no bridge" }, {
     name: "passthrough",
@@ -68,7 +71,7 @@ export function candidates(options: { python?: string; binary?: string }): Candi
       command: (port, gateway) => [python, baseline("threaded.py"), `${port}`, gateway],
     });
   }
-  list.push({
+  const source: Candidate = {
     name: "bridge",
     label: "fd-bridge",
     command: (port, gateway) => [
@@ -76,7 +79,20 @@ export function candidates(options: { python?: string; binary?: string }): Candi
       ...["run", ...stdFlags(currentStdSource()), ...PROGRAM_PERMISSIONS],
       ...[`${ROOT}/main.ts`, ...bridgeFlags(port, gateway)],
     ],
-  });
+  };
+  if (bundle) {
+    list.push({
+      ...source,
+      command: (port, gateway) => [
+        deno,
+        // What `deno.json` says of the runtime, and `deno compile` puts into the program.
+        ...["run", "--no-config", "--no-lock", "--unstable-no-legacy-abort"],
+        ...[...PROGRAM_PERMISSIONS, bundle, ...bridgeFlags(port, gateway)],
+      ],
+    }, { ...source, name: "source", label: "fd-bridge, from its source" });
+  } else {
+    list.push(source);
+  }
   if (binary) {
     list.push({
       name: "binary",
@@ -85,6 +101,25 @@ export function candidates(options: { python?: string; binary?: string }): Candi
     });
   }
   return list;
+}
+
+/**
+ * Bundles the bridge as a release does: what people have is one file, not a hundred.
+ *
+ * @param folder Where to put it.
+ * @returns The file, or undefined where Deno can't have its bundler.
+ */
+export async function bundleBridge(folder: string): Promise<string | undefined> {
+  const output = `${folder}/main.js`;
+  const [program, ...args] = [Deno.execPath(), ...bundleArguments(currentStdSource(), output)];
+  const { success } = await new Deno.Command(program, {
+    args,
+    cwd: ROOT,
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).output();
+  return success ? output : undefined;
 }
 
 /** A Python with its version. */

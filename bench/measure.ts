@@ -112,7 +112,10 @@ async function memory(running: readonly Running[], round: number, after: boolean
   return samples;
 }
 
-/** Before a program is measured it does a little of everything: its first requests are compiled while they run. */
+/**
+ * Before a program is measured it does a little of everything, for some seconds: what is told is how it
+ * works on, not how V8 compiles it.
+ */
 async function warmUp(target: Running, effort: Effort): Promise<void> {
   for (const name of ["flat16", "whole16", "first"] as const) await CASES[name](target, effort);
 }
@@ -142,7 +145,7 @@ export async function measure(options: BenchOptions): Promise<Results> {
   const next = random(options.seed);
   const samples: Sample[] = [];
   const effort: Effort = options;
-  const warming: Effort = { seconds: options.seconds / 3, share: options.share / 2 };
+  const warming: Effort = { seconds: options.seconds * 1.5, share: options.share };
   await using gateway = await startGatewayProcess();
   for (let round = 0; round < options.rounds; round++) {
     const running: Running[] = [];

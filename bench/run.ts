@@ -6,7 +6,7 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { candidates, findPython } from "./candidates.ts";
+import { bundleBridge, candidates, findPython } from "./candidates.ts";
 import { type CaseName, CASES } from "./cases.ts";
 import { type BenchOptions, measure } from "./measure.ts";
 import { circumstances, goalsTable, troubles, valuesTable } from "./tables.ts";
@@ -17,7 +17,7 @@ const HELP = `Measures the bridge beside a raw Deno pass-through and a plain Pyt
   --rounds N        Rounds; what is shown is the median of them [5]
   --seconds S       How long a case without an end of its own goes on [1.5]
   --cases A,B       Only these: ${Object.keys(CASES).join(", ")}
-  --candidates A,B  Only these: direct, passthrough, python, bridge, binary
+  --candidates A,B  Only these: direct, passthrough, python, bridge, source, binary
   --seed N          For the order of the candidates
   --no-pin          Leave it to the system which processor does what
   --json FILE       Keep the raw numbers
@@ -45,6 +45,7 @@ function positive(name: string, text: string): number {
  * Reads the command line, and looks at what this machine has.
  *
  * @param args As typed.
+ * @param bundle The bridge in one file, where there is one.
  * @throws {TypeError} When something typed can't be understood.
  *
  * @example
@@ -55,7 +56,10 @@ function positive(name: string, text: string): number {
  * if (cases.join() !== "flat1" || rounds !== 1) throw new Error("one case, once");
  * ```
  */
-export async function readOptions(args: readonly string[]): Promise<BenchOptions> {
+export async function readOptions(
+  args: readonly string[],
+  bundle?: string,
+): Promise<BenchOptions> {
   const flags = parseArgs([...args], {
     string: ["rounds", "seconds", "cases", "candidates", "seed", "json"],
     boolean: ["quick", "pin", "help"],
@@ -73,9 +77,12 @@ export async function readOptions(args: readonly string[]): Promise<BenchOptions
   const python = await findPython();
   const all = candidates({
     python: python?.program,
+    bundle,
     binary: Deno.env.get("FD_BRIDGE_BIN") || undefined,
   });
-  const chosen = names(flags.candidates, all.map(({ name }) => name));
+  // The source is measured where it is asked for.
+  const chosen = names(flags.candidates, all.map(({ name }) => name))
+    .filter((name) => flags.candidates !== undefined || name !== "source");
   return {
     rounds: Math.ceil(number("rounds", flags.quick ? 1 : 5)),
     seconds: number("seconds", flags.quick ? 0.5 : 1.5),
@@ -88,6 +95,7 @@ export async function readOptions(args: readonly string[]): Promise<BenchOptions
     // The file's name is the user's own.
     command: ["deno task bench", ...args].join(" ").replace(/ --json[= ]\S+/, ""),
     missing: [
+      ...(bundle ? [] : ["the bundle, so that the bridge runs from its source"]),
       ...(python ? [] : ["threaded Python, because there is no python3"]),
       ...(Deno.build.os === "linux" ? [] : ["CPU, because only Linux tells it"]),
     ],
@@ -101,9 +109,20 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
+  const folder = await Deno.makeTempDir({ prefix: "fd-bridge-bench-" });
+  try {
+    return await bench(args, folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function bench(args: readonly string[], folder: string): Promise<number> {
   let options: BenchOptions;
   try {
-    options = await readOptions(args);
+    const bundle = await bundleBridge(folder);
+    if (bundle === undefined) console.error("not bundled: the bridge runs from its source");
+    options = await readOptions(args, bundle);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     console.error(error.message);

@@ -48,10 +48,11 @@ export interface CompileOptions {
  * ```
  *
  * @param std Where `@std` comes from.
+ * @param output The file.
  * @returns The arguments, for the folder of the copy.
  */
-export function bundleArguments(std: StdSource): string[] {
-  return ["bundle", "--quiet", ...stdFlags(std), "--minify", "--output=main.js", "main.ts"];
+export function bundleArguments(std: StdSource, output = "main.js"): string[] {
+  return ["bundle", "--quiet", ...stdFlags(std), "--minify", `--output=${output}`, "main.ts"];
 }
 
 /**
