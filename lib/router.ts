@@ -195,9 +195,11 @@ function withOrigin(reply: Reply, origin: string | undefined): Reply {
   return { ...reply, headers };
 }
 
+/** The road of a chat, loaded with the first one: that takes longer than all the rest of the start. */
+let road: typeof import("./chat.ts") | undefined;
+
 async function chat(request: ClientRequest, { bridge, exchange }: Context): Promise<Reply> {
-  // With the first one: to load its road takes longer than all the rest of the start.
-  const road = await import("./chat.ts");
+  road ??= await import("./chat.ts");
   return await road.chat(request, await bridge(), exchange);
 }
 

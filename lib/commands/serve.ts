@@ -4,13 +4,14 @@
  * @module
  */
 
+import { lingerAlarms } from "../alarm.ts";
 import { banner } from "../banner.ts";
 import type { Bridge, Front } from "../bridge.ts";
 import { exposure } from "../config.ts";
 import { BridgeError } from "../errors.ts";
 import type { Handler } from "../http1/server.ts";
 import { findModels } from "../locate.ts";
-import { Log } from "../log.ts";
+import { type Batch, batched, Log } from "../log.ts";
 import { listedMetadata } from "../metadata.ts";
 import { Metrics } from "../metrics.ts";
 import { readCertificates } from "../network.ts";
@@ -21,6 +22,9 @@ import { LiveModels } from "../watch.ts";
 
 /** Time between two looks at models.json, in milliseconds. */
 const LOOK = 500;
+
+/** How long the alarms' timer is kept between two requests, in milliseconds. */
+const LINGER = 1_000;
 
 /**
  * Runs the bridge: listens, says so, and waits for a signal.
@@ -60,7 +64,12 @@ const LOOK = 500;
  */
 export async function serve(start: Start): Promise<number> {
   const { system, config, proxies } = start;
-  const log = createLog(start);
+  /** Takes lines together from the first chat on; see there. */
+  let batch: Batch | undefined;
+  const log = createLog(
+    start,
+    (line, level) => batch ? batch.write(line, level) : system.err(line),
+  );
   const models = await LiveModels.load({
     find: (read) => findModels(config.models, system, read, system.embeddedModels),
     read: system.readText,
@@ -88,7 +97,6 @@ export async function serve(start: Start): Promise<number> {
 
   await system.machine?.seal();
   const simulated = config.demo ? (await import("../simulator.ts")).startSimulator() : undefined;
-  /** The models are watched from the first chat on; until then, each request looks for itself: timers take 8 ms to load, and 4 MiB. */
   let stopWatching: (() => void) | undefined;
   try {
     const gateway = simulated?.url ?? configured;
@@ -97,7 +105,11 @@ export async function serve(start: Start): Promise<number> {
     const route = createRouter(front, async () => {
       if (bridge) return bridge;
       const { assemble } = await import("../assemble.ts");
+      // All that needs time begins here: Deno's timers take 8 ms to load, and 4 MiB, which a program
+      // that only lists models does without.
       stopWatching ??= models.watch(LOOK);
+      batch ??= batched(system.err);
+      lingerAlarms(LINGER);
       return bridge ??= assemble(front, {
         gateway,
         certificates,
@@ -118,20 +130,22 @@ export async function serve(start: Start): Promise<number> {
       proxied: proxies.loopbackProxied,
       color: isColored(system),
     }));
-    await ended(system, server.stop, log);
+    await ended(system, { stop: server.stop, log, flush: () => batch?.flush() });
     return 0;
   } finally {
+    batch?.flush();
+    lingerAlarms(0);
     stopWatching?.();
     await simulated?.close();
   }
 }
 
-function createLog({ system, config }: Start): Log {
+function createLog({ system, config }: Start, write: Batch["write"]): Log {
   return new Log({
     level: config.logLevel,
     format: config.logFormat,
     color: isColored(system),
-    write: system.err,
+    write,
   });
 }
 
@@ -164,15 +178,24 @@ async function listen({ config }: Front, handler: Handler): Promise<RunningServe
 /** What a shell knows a program by that a signal ended: 128 and the signal's number. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
+/** What the end of the program needs. */
+interface Ending {
+  readonly stop: () => Promise<boolean>;
+  readonly log: Log;
+  /** Writes what the log holds back. */
+  readonly flush: () => void;
+}
+
 /** Waits for the first signal, then for running answers; a second signal ends at once. */
-async function ended(system: System, stop: () => Promise<boolean>, log: Log): Promise<void> {
+async function ended(system: System, { stop, log, flush }: Ending): Promise<void> {
   let signals = 0;
   const first = new Promise<void>((resolve) => {
     for (const name of ["SIGINT", "SIGTERM"] as const) {
       system.onSignal(name, () => {
         signals++;
-        if (signals === 1) resolve();
-        else system.exit(EXIT_CODES[name]);
+        if (signals === 1) return resolve();
+        flush();
+        system.exit(EXIT_CODES[name]);
       });
     }
   });

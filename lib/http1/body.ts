@@ -177,6 +177,11 @@ export class Body {
     return this.#chunks?.complete ?? this.#left === 0;
   }
 
+  /** A buffer for its pieces, which each of them overwrites. */
+  get buffer(): Uint8Array<ArrayBuffer> {
+    return this.#connection.pieceBuffer;
+  }
+
   /** What is left to be read, in bytes; infinite where that isn't known. */
   get left(): number {
     return this.#left;
@@ -309,7 +314,7 @@ export function byteReader(
   body: Body,
   { onComplete, onBroken, failure = (error) => error }: BodyEvents = {},
 ): ByteReader {
-  const into = new Uint8Array(PIECE);
+  const into = body.buffer;
   let over = false;
   return {
     async read() {

@@ -14,6 +14,9 @@ export type Socket =
 /** What one read of a head asks for at first. */
 const BUFFER = 4 * 1024;
 
+/** What one read of a body asks for. */
+const PIECE = 16 * 1024;
+
 /** What is written together, so that it goes out in one packet. */
 const OUT = 64 * 1024;
 
@@ -56,6 +59,7 @@ export class Connection {
   #end = 0;
   /** What is about to be written: made once, because buffers are what the garbage collector has most work with. */
   #out: Uint8Array<ArrayBuffer> | undefined;
+  #piece: Uint8Array<ArrayBuffer> | undefined;
   #filling: Promise<boolean> | undefined;
   #closed = false;
   /** Whether the last bytes that were read stand in the buffer still. */
@@ -160,6 +164,11 @@ export class Connection {
     into.set(this.#buffer!.subarray(this.#start, this.#start + count));
     this.#start += count;
     return count;
+  }
+
+  /** A buffer for the pieces of a body, which each of them overwrites: one for all bodies of the connection. */
+  get pieceBuffer(): Uint8Array<ArrayBuffer> {
+    return this.#piece ??= new Uint8Array(PIECE);
   }
 
   /** Puts the end of what was read last back, because it was read too far. */

@@ -5,6 +5,7 @@
  */
 
 import { STATUS_TEXT } from "@std/http/status";
+import { alarm } from "../alarm.ts";
 import type { Connection } from "./connection.ts";
 import { formatHead, isAscii } from "./head.ts";
 import { isStream, type Reply } from "./reply.ts";
@@ -78,6 +79,9 @@ export async function writeReply(
   return true;
 }
 
+/** How long a head waits for the first piece, in milliseconds: it says nothing that anybody waits for. */
+const HEAD_TIME = 100;
+
 const encoder = new TextEncoder();
 
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
@@ -119,7 +123,7 @@ async function writeStream(
   // The head goes out with the first piece, or without it where that takes longer.
   let before = head;
   let alone: Promise<void> | undefined;
-  const timer = setTimeout(() => {
+  const callOff = alarm(HEAD_TIME, () => {
     if (before === "") return;
     alone = connection.write(before);
     alone.catch(() => {});
@@ -146,6 +150,6 @@ async function writeStream(
     reader.cancel().catch(() => {});
     return false;
   } finally {
-    clearTimeout(timer);
+    callOff();
   }
 }
