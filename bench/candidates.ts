@@ -5,7 +5,7 @@
  */
 
 import { bundleArguments } from "../scripts/compile.ts";
-import { PROGRAM_PERMISSIONS } from "../scripts/permissions.ts";
+import { PROGRAM_FLAGS } from "../scripts/permissions.ts";
 import { childEnvironment, currentStdSource, stdFlags } from "../scripts/std_source.ts";
 import { clock } from "./gateway.ts";
 import { Connection } from "./client.ts";
@@ -76,7 +76,7 @@ export function candidates(
     label: "fd-bridge",
     command: (port, gateway) => [
       deno,
-      ...["run", ...stdFlags(currentStdSource()), ...PROGRAM_PERMISSIONS],
+      ...["run", ...stdFlags(currentStdSource()), ...PROGRAM_FLAGS],
       ...[`${ROOT}/main.ts`, ...bridgeFlags(port, gateway)],
     ],
   };
@@ -87,7 +87,7 @@ export function candidates(
         deno,
         // What `deno.json` says of the runtime, and `deno compile` puts into the program.
         ...["run", "--no-config", "--no-lock", "--unstable-no-legacy-abort"],
-        ...[...PROGRAM_PERMISSIONS, bundle, ...bridgeFlags(port, gateway)],
+        ...[...PROGRAM_FLAGS, bundle, ...bridgeFlags(port, gateway)],
       ],
     }, { ...source, name: "source", label: "fd-bridge, from its source" });
   } else {

@@ -116,8 +116,12 @@ async function memory(running: readonly Running[], round: number, after: boolean
  * Before a program is measured it does a little of everything, for some seconds: what is told is how it
  * works on, not how V8 compiles it.
  */
-async function warmUp(target: Running, effort: Effort): Promise<void> {
-  for (const name of ["flat16", "whole16", "first"] as const) await CASES[name](target, effort);
+async function warmUp(target: Running, { seconds, share }: Effort): Promise<void> {
+  await CASES.flat16(target, { seconds, share });
+  // V8 has compiled all of a request's road after some ten thousand of them.
+  await CASES.whole16(target, { seconds: seconds * 2.5, share });
+  await CASES.first(target, { seconds, share });
+  await CASES.paced16(target, { seconds, share: share / 2 });
 }
 
 /**
@@ -145,7 +149,6 @@ export async function measure(options: BenchOptions): Promise<Results> {
   const next = random(options.seed);
   const samples: Sample[] = [];
   const effort: Effort = options;
-  const warming: Effort = { seconds: options.seconds * 1.5, share: options.share };
   await using gateway = await startGatewayProcess();
   for (let round = 0; round < options.rounds; round++) {
     const running: Running[] = [];
@@ -160,7 +163,7 @@ export async function measure(options: BenchOptions): Promise<Results> {
       }
       await new Promise((resolve) => setTimeout(resolve, options.settle));
       samples.push(...await memory(running, round, false));
-      for (const target of running) await warmUp(target, warming);
+      for (const target of running) await warmUp(target, effort);
       for (const name of options.cases) {
         for (const target of shuffled(running, next)) {
           const result: CaseResult = await CASES[name](target, effort);

@@ -16,7 +16,7 @@ import { type Commit, describeCommit } from "./compile/commit.ts";
 import { runQuietly, ToolError } from "./compile/run_quietly.ts";
 import { stage } from "./compile/staging.ts";
 import { findTarget, type Target, TARGETS } from "./compile/targets.ts";
-import { PROGRAM_PERMISSIONS } from "./permissions.ts";
+import { PROGRAM_FLAGS } from "./permissions.ts";
 import { ROOT } from "./project.ts";
 import { childEnvironment, currentStdSource, stdFlags, type StdSource } from "./std_source.ts";
 
@@ -61,11 +61,11 @@ export function bundleArguments(std: StdSource, output = "main.js"): string[] {
  * @example Usage
  * ```ts
  * import { compileArguments } from "./compile.ts";
- * import { PROGRAM_PERMISSIONS } from "./permissions.ts";
+ * import { PROGRAM_FLAGS } from "./permissions.ts";
  * import { assert } from "@std/assert";
  *
  * const args = compileArguments("x86_64-unknown-linux-gnu", "dist/fd-bridge", ["--no-lock"], "main.js");
- * assert(PROGRAM_PERMISSIONS.every((flag) => args.includes(flag)));
+ * assert(PROGRAM_FLAGS.every((flag) => args.includes(flag)));
  * ```
  *
  * @param target As Deno calls it.
@@ -87,7 +87,7 @@ export function compileArguments(
     // The types are checked before, by `deno task check`; there are none in a bundle.
     "--no-check",
     "--no-code-cache",
-    ...PROGRAM_PERMISSIONS,
+    ...PROGRAM_FLAGS,
     `--target=${target}`,
     `--output=${output}`,
     entry,

@@ -1,5 +1,5 @@
 /**
- * What the program asks Deno for: the one list that the tasks and the compiled program share. Who
+ * What the program asks Deno for: the lists that the tasks and the compiled program share. Who
  * adds a setting, a file or a system call adds it here.
  *
  * @module
@@ -75,4 +75,13 @@ export const TEST_PERMISSIONS: readonly string[] = [
   "--allow-env",
   "--allow-run",
   "--allow-sys",
+];
+
+/**
+ * How Deno runs the program: its permissions, and half of V8's young generation, 8 MB for 16. That
+ * takes 50 MiB less after a busy time, at the same speed (`docs/performance.md`).
+ */
+export const PROGRAM_FLAGS: readonly string[] = [
+  ...PROGRAM_PERMISSIONS,
+  "--v8-flags=--max-semi-space-size=8",
 ];

@@ -7,7 +7,7 @@
 
 import { usageOf } from "../bench/usage.ts";
 import { ROOT } from "./project.ts";
-import { PROGRAM_PERMISSIONS } from "./permissions.ts";
+import { PROGRAM_FLAGS } from "./permissions.ts";
 import { childEnvironment, currentStdSource, stdFlags } from "./std_source.ts";
 import { startSimulator } from "../lib/simulator.ts";
 
@@ -99,7 +99,7 @@ async function ask(url: string, model: string, question: string): Promise<Said> 
 async function startProgram(gateway: string): Promise<{ child: Deno.ChildProcess; url: string }> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", ...stdFlags(currentStdSource()), ...PROGRAM_PERMISSIONS, "main.ts"],
+      ...["run", ...stdFlags(currentStdSource()), ...PROGRAM_FLAGS, "main.ts"],
       ...["--port", "0", "--gateway", gateway, "--models", "models.json", "--log-level", "info"],
     ],
     cwd: ROOT,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PROGRAM_PERMISSIONS, TEST_PERMISSIONS } from "./permissions.ts";
+import { PROGRAM_FLAGS, TEST_PERMISSIONS } from "./permissions.ts";
 
 /** One call of Deno. */
 export interface Step {
@@ -45,9 +45,9 @@ const TEST = step("test", ...TEST_PERMISSIONS, "--doc");
  * ```
  */
 export const TASKS: Readonly<Record<string, Task>> = {
-  start: [step("run", ...PROGRAM_PERMISSIONS, "main.ts")],
-  demo: [step("run", ...PROGRAM_PERMISSIONS, "main.ts", "--demo")],
-  dev: [step("run", "--watch", ...PROGRAM_PERMISSIONS, "main.ts")],
+  start: [step("run", ...PROGRAM_FLAGS, "main.ts")],
+  demo: [step("run", ...PROGRAM_FLAGS, "main.ts", "--demo")],
+  dev: [step("run", "--watch", ...PROGRAM_FLAGS, "main.ts")],
   test: [TEST],
   check: [CHECK],
   "lint:doc": [DOC_LINT],

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { PROGRAM_PERMISSIONS } from "../../scripts/permissions.ts";
+import { PROGRAM_FLAGS } from "../../scripts/permissions.ts";
 import { currentStdSource, stdFlags } from "../../scripts/std_source.ts";
 
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname)
@@ -74,7 +74,7 @@ export async function startProgram(
       "scripts/task.ts",
       "start",
     ]
-    : ["run", ...stdFlags(source), ...PROGRAM_PERMISSIONS, "main.ts"];
+    : ["run", ...stdFlags(source), ...PROGRAM_FLAGS, "main.ts"];
   const child = new Deno.Command(Deno.execPath(), {
     args: [...command, "--env-file", `${folder}/env`, ...args],
     cwd: ROOT,
