@@ -91,7 +91,7 @@ export function simplePath(url: string): string {
  */
 export function createRouter(
   front: Front,
-  bridge: Context["bridge"],
+  bridge: () => Bridge | Promise<Bridge>,
 ): (request: ClientRequest) => Promise<Reply> {
   return async (request) => {
     const path = simplePath(request.url);

@@ -65,7 +65,7 @@ export function losesClients(version: string): boolean {
  * ```ts
  * import { startServer } from "./serve.ts";
  *
- * const server = await startServer({
+ * const server = startServer({
  *   host: "127.0.0.1",
  *   port: 0,
  *   handler: () => new Response("hi"),
@@ -76,7 +76,7 @@ export function losesClients(version: string): boolean {
  * if (text !== "hi") throw new Error(text);
  * ```
  */
-export async function startServer(options: ServeOptions): Promise<RunningServer> {
+export function startServer(options: ServeOptions): RunningServer {
   const { host, port, handler, shutdownTime, deno = Deno.version.deno } = options;
   const start = losesClients(deno) ? startHttpServer : startDenoServer;
   let server: ListeningServer;

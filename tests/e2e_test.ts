@@ -6,7 +6,7 @@ import { FORGE_HEADERS, mainTurn, title } from "./helpers/requests.ts";
 const MODEL = "databricks-claude-sonnet-5";
 
 Deno.test("startServer() answers ForgeCode's main turn and title at once, over sockets", async () => {
-  await using bridge = await listeningBridge();
+  await using bridge = listeningBridge();
   const send = async (body: unknown) => {
     const request = postRequest(`${bridge.url}/chat/completions`, body, { headers: FORGE_HEADERS });
     const response = await fetch(request);
@@ -31,7 +31,7 @@ Deno.test("startServer() sends a stream live: the first chunk is there while the
       goOn = resolve;
       signal.addEventListener("abort", () => resolve(), { once: true });
     });
-  await using bridge = await listeningBridge({ simulator: { pace: 1, wait } });
+  await using bridge = listeningBridge({ simulator: { pace: 1, wait } });
   const response = await fetch(
     postRequest(`${bridge.url}/v1/chat/completions`, ask(MODEL, "Hello", { stream: true })),
   );
@@ -51,7 +51,7 @@ Deno.test("startServer() sends a stream live: the first chunk is there while the
 });
 
 Deno.test("startServer() lets many streams run side by side, each its own", async () => {
-  await using bridge = await listeningBridge();
+  await using bridge = listeningBridge();
   const texts = await Promise.all(Array.from({ length: 24 }, async (_, at) => {
     const body = ask(MODEL, `Number ${at}, please`, { stream: true });
     const response = await fetch(postRequest(`${bridge.url}/chat/completions`, body));
@@ -64,7 +64,7 @@ Deno.test("startServer() lets many streams run side by side, each its own", asyn
 });
 
 Deno.test("startServer() answers HEAD, wrong methods and unknown paths in OpenAI's shape", async () => {
-  await using bridge = await listeningBridge();
+  await using bridge = listeningBridge();
   const head = await fetch(`${bridge.url}/models`, { method: "HEAD" });
   assertEquals([head.status, await head.text()], [200, ""]);
   const cases: readonly (readonly [string, string, number])[] = [
@@ -86,7 +86,7 @@ Deno.test("startServer() answers HEAD, wrong methods and unknown paths in OpenAI
 });
 
 Deno.test("startServer() shows the token in no answer and no log line, over sockets", async () => {
-  await using bridge = await listeningBridge({ flags: ["--log-level", "trace", "--retries", "0"] });
+  await using bridge = listeningBridge({ flags: ["--log-level", "trace", "--retries", "0"] });
   for (
     const scenario of ["401", "403", "html", "abrupt", "error-midstream", "reset", "504", "text"]
   ) {

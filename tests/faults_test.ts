@@ -125,7 +125,7 @@ for (const [way, make] of Object.entries(WAYS)) {
   for (const { name, fault, body, path, flags, request = 1, until } of MOMENTS) {
     Deno.test(`a client that leaves ${name} ends the gateway's request within a second (${way})`, async () => {
       await using gateway = startFaultGateway(fault);
-      await using bridge = await startFaultBridge(gateway.url, {
+      await using bridge = startFaultBridge(gateway.url, {
         flags,
         gateway: { fetch: make() },
       });
@@ -150,7 +150,7 @@ for (const [way, make] of Object.entries(WAYS)) {
         sent += piece.length;
       }
     });
-    await using bridge = await startFaultBridge(gateway.url, { gateway: { fetch: make() } });
+    await using bridge = startFaultBridge(gateway.url, { gateway: { fetch: make() } });
     const client = await RawClient.send(bridge.port, rawPost(stream()));
     await inTime("a byte", client.read("HTTP/1.1 200"));
     const { closed } = await gateway.request(1);
@@ -429,7 +429,7 @@ for (const [way, make] of Object.entries(WAYS)) {
   for (const row of FAULTS) {
     Deno.test(`a gateway that ${row.name} is told to a streaming client (${way})`, async () => {
       await using gateway = startFaultGateway(row.fault, row.options);
-      await using bridge = await startFaultBridge(gateway.url, {
+      await using bridge = startFaultBridge(gateway.url, {
         flags: ["--retries", "0", ...row.flags ?? []],
         gateway: { fetch: make(), sleep: () => Promise.resolve() },
       });
@@ -449,7 +449,7 @@ for (const [way, make] of Object.entries(WAYS)) {
 
     Deno.test(`a gateway that ${row.name} is told to a client that waits for the whole (${way})`, async () => {
       await using gateway = startFaultGateway(row.fault, row.options);
-      await using bridge = await startFaultBridge(gateway.url, {
+      await using bridge = startFaultBridge(gateway.url, {
         flags: ["--retries", "0", ...row.flags ?? []],
         gateway: { fetch: make(), sleep: () => Promise.resolve() },
       });
@@ -468,7 +468,7 @@ for (const [way, make] of Object.entries(WAYS)) {
     await using gateway = startFaultGateway(({ send }) =>
       send(answer("", { status: 307, headers: { location: `${other.url}/take-the-token` } }))
     );
-    await using bridge = await startFaultBridge(gateway.url, { gateway: { fetch: make() } });
+    await using bridge = startFaultBridge(gateway.url, { gateway: { fetch: make() } });
     const response = await post(bridge.url, plain());
     const { error } = await response.json();
     assertEquals([response.status, error.code], [502, "redirected"]);

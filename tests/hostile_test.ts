@@ -369,7 +369,7 @@ async function throwEverything(): Promise<void> {
     // A body that was changed on its way may have lost its number.
     await (plays.get(number) ?? (({ send }) => send(answer("{}"))))(request);
   });
-  await using bridge = await startFaultBridge(gateway.url, {
+  await using bridge = startFaultBridge(gateway.url, {
     flags: ["--retries", "0", "--no-runaway-guard", "--log-level", "error"],
     // As the program does it: without fetch, where that is faster.
     gateway: { fetch: Object.values(WAYS).at(-1)!() },

@@ -17,7 +17,7 @@ const MODELS = [
 ];
 
 Deno.test("the openai package streams from every kind of model", async () => {
-  await using bridge = await listeningBridge();
+  await using bridge = listeningBridge();
   const client = clientOf(bridge);
   for (const model of MODELS) {
     const stream = await client.chat.completions.create({
@@ -39,7 +39,7 @@ Deno.test("the openai package streams from every kind of model", async () => {
 });
 
 Deno.test("the openai package's stream helper collects content, calls and usage", async () => {
-  await using bridge = await listeningBridge();
+  await using bridge = listeningBridge();
   const client = clientOf(bridge);
   for (const model of MODELS) {
     const stream = client.chat.completions.stream({
@@ -63,7 +63,7 @@ Deno.test("the openai package's stream helper collects content, calls and usage"
 });
 
 Deno.test("the openai package completes a tool round trip by itself, streamed and plain", async () => {
-  await using bridge = await listeningBridge();
+  await using bridge = listeningBridge();
   const client = clientOf(bridge);
   for (const model of MODELS) {
     for (const stream of [true, false] as const) {
@@ -100,7 +100,7 @@ Deno.test("the openai package completes a tool round trip by itself, streamed an
 });
 
 Deno.test("the openai package reads a plain completion with its usage", async () => {
-  await using bridge = await listeningBridge();
+  await using bridge = listeningBridge();
   const completion = await clientOf(bridge).chat.completions.create({
     model: "databricks-gpt-5-5",
     messages: [{ role: "system", content: "Be brief." }, { role: "user", content: "Hello" }],
@@ -112,7 +112,7 @@ Deno.test("the openai package reads a plain completion with its usage", async ()
 });
 
 Deno.test("the openai package gets errors with status, message, type, code and request id", async () => {
-  await using bridge = await listeningBridge({ flags: ["--retries", "0"] });
+  await using bridge = listeningBridge({ flags: ["--retries", "0"] });
   const client = clientOf(bridge);
   const fails = (content: string, model = "databricks-glm-5-3") =>
     assertRejects(
@@ -145,7 +145,7 @@ Deno.test("the openai package gets errors with status, message, type, code and r
 });
 
 Deno.test("the openai package speaks the Responses API through the bridge, streamed and plain", async () => {
-  await using bridge = await listeningBridge();
+  await using bridge = listeningBridge();
   const client = clientOf(bridge);
   const model = "databricks-gpt-5-5";
   const stream = await client.responses.create({ model, input: "Say grüße", stream: true });
@@ -162,7 +162,7 @@ Deno.test("the openai package speaks the Responses API through the bridge, strea
 });
 
 Deno.test("the openai package lists and retrieves models", async () => {
-  await using bridge = await listeningBridge();
+  await using bridge = listeningBridge();
   const client = clientOf(bridge);
   const models = await Array.fromAsync(client.models.list());
   assert(models.length > 20 && models.every(({ object }) => object === "model"));
@@ -172,7 +172,7 @@ Deno.test("the openai package lists and retrieves models", async () => {
 });
 
 Deno.test("the openai package's abort ends the gateway's stream, too", async () => {
-  await using bridge = await listeningBridge({ simulator: { pace: 5 } });
+  await using bridge = listeningBridge({ simulator: { pace: 5 } });
   const stream = await clientOf(bridge).chat.completions.create({
     model: "databricks-claude-sonnet-5",
     messages: [{ role: "user", content: "[[sim: long=20000]]" }],

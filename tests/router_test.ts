@@ -186,7 +186,7 @@ for (const { target = "/chat/completions", headers = "", model = MODELS.chat } o
   Deno.test(`nothing steers the bridge away from its gateway: ${JSON.stringify({ target, headers, model })}`, async () => {
     await using elsewhere = startFaultGateway(({ send }) => send(answer("{}")));
     await using gateway = startFaultGateway(({ send }) => send(answer("{}")));
-    await using bridge = await startFaultBridge(gateway.url, { flags: ["--retries", "0"] });
+    await using bridge = startFaultBridge(gateway.url, { flags: ["--retries", "0"] });
     const port = new URL(elsewhere.url).port;
     const away = (text: string) => text.replaceAll("ELSEWHERE", port);
     const body = ask(away(model), "Hello", { base_url: elsewhere.url, endpoint: elsewhere.url });
@@ -219,7 +219,7 @@ const HEADS: readonly (readonly [string, RegExp])[] = [
 
 for (const [head, expected] of HEADS) {
   Deno.test(`the server answers ${JSON.stringify(head)} with ${expected}`, async () => {
-    await using bridge = await startFaultBridge("http://127.0.0.1:9");
+    await using bridge = startFaultBridge("http://127.0.0.1:9");
     const client = await RawClient.send(
       bridge.port,
       head.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"),
@@ -231,7 +231,7 @@ for (const [head, expected] of HEADS) {
 
 Deno.test("a body that is too large gets its 413 while it is still being sent", async () => {
   await using gateway = startFaultGateway(() => {});
-  await using bridge = await startFaultBridge(gateway.url, { flags: ["--max-body", "100KB"] });
+  await using bridge = startFaultBridge(gateway.url, { flags: ["--max-body", "100KB"] });
   const head = "POST /chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer t\r\n";
   const ways = [
     `${head}content-length: 999999999\r\n\r\n`,

@@ -5,6 +5,7 @@ import {
   assertMatch,
   assertRejects,
   assertStringIncludes,
+  assertThrows,
 } from "@std/assert";
 import { BridgeError } from "../lib/errors.ts";
 import { losesClients, type ServeOptions, startServer } from "../lib/serve.ts";
@@ -25,7 +26,7 @@ const listen = (deno: string, handler: ServeOptions["handler"], shutdownTime = 5
 
 for (const [kind, deno] of Object.entries(KINDS)) {
   Deno.test(`startServer() hands method, headers and body over, and brings the answer back (${kind})`, async () => {
-    const server = await listen(deno, async (request) => {
+    const server = listen(deno, async (request) => {
       const text = new TextDecoder().decode(await request.arrayBuffer());
       const { pathname, search } = new URL(request.url);
       const seen = [request.method, pathname + search, request.headers.get("x-a"), text.length];
@@ -44,7 +45,7 @@ for (const [kind, deno] of Object.entries(KINDS)) {
   });
 
   Deno.test(`startServer() answers HEAD without a body, and 204 (${kind})`, async () => {
-    const server = await listen(
+    const server = listen(
       deno,
       ({ method }) => new Response(null, { status: method === "HEAD" ? 200 : 204 }),
     );
@@ -58,7 +59,7 @@ for (const [kind, deno] of Object.entries(KINDS)) {
   Deno.test(`startServer() sends each piece when it is there (${kind})`, async () => {
     let give = (_: string) => {};
     let end = () => {};
-    const server = await listen(deno, () =>
+    const server = listen(deno, () =>
       new Response(
         new ReadableStream<Uint8Array<ArrayBuffer>>({
           start(controller) {
@@ -79,7 +80,7 @@ for (const [kind, deno] of Object.entries(KINDS)) {
   });
 
   Deno.test(`startServer() breaks an answer off whose body fails (${kind})`, async () => {
-    const server = await listen(deno, () =>
+    const server = listen(deno, () =>
       new Response(
         new ReadableStream({
           start: (controller) => controller.enqueue(encoder.encode("half")),
@@ -93,7 +94,7 @@ for (const [kind, deno] of Object.entries(KINDS)) {
 
   Deno.test(`startServer() tells a handler of a body that breaks off (${kind})`, async () => {
     const failed = Promise.withResolvers<unknown>();
-    const server = await listen(deno, async (request) => {
+    const server = listen(deno, async (request) => {
       failed.resolve(await request.arrayBuffer().catch((error) => error));
       return new Response();
     });
@@ -105,7 +106,7 @@ for (const [kind, deno] of Object.entries(KINDS)) {
   });
 
   Deno.test(`startServer() keeps a connection for the next request (${kind})`, async () => {
-    const server = await listen(deno, () => new Response("hi"));
+    const server = listen(deno, () => new Response("hi"));
     const client = await RawClient.send(server.port, "GET /1 HTTP/1.1\r\nhost: a\r\n\r\n");
     await inTime("the first", client.read("hi"));
     await client.write("GET /2 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
@@ -116,7 +117,7 @@ for (const [kind, deno] of Object.entries(KINDS)) {
 
   Deno.test(`startServer() lets running answers finish when it stops, and takes no new ones (${kind})`, async () => {
     let end = () => {};
-    const server = await listen(deno, () =>
+    const server = listen(deno, () =>
       new Response(
         new ReadableStream<Uint8Array<ArrayBuffer>>({
           start(controller) {
@@ -142,7 +143,7 @@ for (const [kind, deno] of Object.entries(KINDS)) {
 
 Deno.test("startServer() says when something isn't finished in time, and cuts it off", async () => {
   const cancelled = Promise.withResolvers<void>();
-  const server = await listen(Deno.version.deno, () =>
+  const server = listen(Deno.version.deno, () =>
     new Response(
       new ReadableStream({
         start: (controller) => controller.enqueue(encoder.encode("half")),
@@ -161,7 +162,7 @@ for (const [what, size] of [["a small body", 10], ["a body like ForgeCode's", 50
   Deno.test(`startServer() ends the request's signal when a client with ${what} leaves`, async () => {
     const seen = Promise.withResolvers<void>();
     const left = Promise.withResolvers<void>();
-    const server = await listen(Deno.version.deno, async (request) => {
+    const server = listen(Deno.version.deno, async (request) => {
       new TextDecoder().decode(await request.arrayBuffer());
       request.signal.addEventListener("abort", () => left.resolve());
       seen.resolve();
@@ -178,19 +179,19 @@ for (const [what, size] of [["a small body", 10], ["a body like ForgeCode's", 50
   });
 }
 
-Deno.test("startServer() says what is wrong with a port or an address", async () => {
+Deno.test("startServer() says what is wrong with a port or an address", () => {
   const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   for (const deno of Object.values(KINDS)) {
     const handler = () => new Response();
     const start = (host: string, port: number) =>
       startServer({ host, port, handler, shutdownTime: 0, deno });
     const { port } = taken.addr;
-    await assertRejects(
+    assertThrows(
       () => start("127.0.0.1", port),
       BridgeError,
       `Port ${port} on 127.0.0.1 is in use`,
     );
-    await assertRejects(
+    assertThrows(
       () => start("203.0.113.7", 0),
       BridgeError,
       "is not an address of this machine",

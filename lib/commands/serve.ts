@@ -169,7 +169,7 @@ function isColored(system: System): boolean {
 async function listen({ config }: Front, handler: Handler): Promise<RunningServer> {
   const { host, port, shutdownTime } = config;
   try {
-    return await startServer({ host, port, shutdownTime, handler });
+    return startServer({ host, port, shutdownTime, handler });
   } catch (error) {
     throw await nameOwner(error, host, port);
   }

@@ -30,7 +30,7 @@ export interface ClientOptions {
 
 /** What is said of a request. */
 export interface SendOptions {
-  /** @default {"GET"} */
+  /** The method. @default {"GET"} */
   readonly method?: string;
   /** By name. */
   readonly headers?: Readonly<Record<string, string>>;

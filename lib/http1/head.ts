@@ -111,7 +111,6 @@ export function parseHead(bytes: Uint8Array): Head | undefined {
 }
 
 /** NUL anywhere; a CR or an LF that is no line's end. */
-// deno-lint-ignore no-control-regex
 const FORBIDDEN = /\0|\r(?!\n)|(?<!\r)\n/;
 
 /** A value without the blanks around it. `trim()` would take Latin-1's non-breaking space, too. */
@@ -187,7 +186,6 @@ export function formatHead(
   return isAscii(text) ? text : toBytes(text);
 }
 
-// deno-lint-ignore no-control-regex
 const UNWRITABLE = /[\0\r\n\u0100-\uffff]/;
 
 /**

@@ -151,19 +151,19 @@ export interface ListeningBridge extends AsyncDisposable {
  * ```ts
  * import { listeningBridge } from "./bridge.ts";
  *
- * await using bridge = await listeningBridge();
+ * await using bridge = listeningBridge();
  * const response = await fetch(`${bridge.url}/models`);
  * await response.body?.cancel();
  * if (response.status !== 200) throw new Error(`${response.status}`);
  * ```
  */
-export async function listeningBridge(
+export function listeningBridge(
   options: TestBridgeOptions = {},
-): Promise<ListeningBridge> {
+): ListeningBridge {
   const { url: base, simulator, close } = startSimulator({ pace: 0, ...options.simulator });
   const { bridge, log } = assemble(options, { base });
   const { host, shutdownTime } = bridge.config;
-  const server = await startServer({
+  const server = startServer({
     host,
     port: 0,
     handler: createRouter(bridge, () => bridge),

@@ -68,15 +68,15 @@ export interface FaultBridge extends AsyncDisposable {
  * ```ts
  * import { startFaultBridge } from "./fault_bridge.ts";
  *
- * await using bridge = await startFaultBridge("http://127.0.0.1:9");
+ * await using bridge = startFaultBridge("http://127.0.0.1:9");
  * const response = await fetch(`${bridge.url}/healthz`);
  * if ((await response.json()).status !== "ok") throw new Error("it listens");
  * ```
  */
-export async function startFaultBridge(
+export function startFaultBridge(
   gateway: string,
   options: FaultBridgeOptions = {},
-): Promise<FaultBridge> {
+): FaultBridge {
   const line = parseCommandLine(["--port", "0", "--log-level", "debug", ...options.flags ?? []]);
   const config = { ...readConfig(settings(line, { process: {} })), ...options.config };
   const lines: string[] = [];
@@ -119,7 +119,7 @@ export async function startFaultBridge(
   };
   const { host, port, shutdownTime } = config;
   const handler = createRouter(bridge, () => bridge);
-  const server = await startServer({ host, port, shutdownTime, handler });
+  const server = startServer({ host, port, shutdownTime, handler });
   return {
     url: server.url,
     port: server.port,
