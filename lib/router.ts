@@ -46,6 +46,9 @@ const ENDPOINTS: readonly Endpoint[] = [
   { path: "/", pattern: /^\/$/, methods: { GET: home } },
 ];
 
+/** The paths that have nothing open. */
+const PATHS: ReadonlySet<string> = new Set(ENDPOINTS.map(({ path }) => path));
+
 /**
  * The path of a URL as the table has it: people type the bridge's address with and without `/v1` and
  * slashes, and clients put theirs behind it (`forgecode.md`, "Set-up").
@@ -62,7 +65,10 @@ const ENDPOINTS: readonly Endpoint[] = [
 export function simplePath(url: string): string {
   const start = url.indexOf("/", url.indexOf("//") + 2);
   if (start === -1) return "/";
-  const path = url.slice(start).replace(/[?#].*$/s, "").replace(/\/{2,}/g, "/");
+  const target = url.slice(start);
+  // As nearly all clients spell it.
+  if (PATHS.has(target)) return target;
+  const path = target.replace(/[?#].*$/s, "").replace(/\/{2,}/g, "/");
   const short = path.replace(/^(\/v1)+(?=\/|$)/, "").replace(/\/+$/, "");
   return short === "" ? "/" : short;
 }

@@ -60,7 +60,7 @@ export interface Client {
    * rejects with a TypeError, an abort with the signal's reason.
    */
   readonly send: Send;
-  /** Closes the connections that are kept for further requests. */
+  /** Closes the connections that are kept for further requests; until then they keep the program. */
   readonly close: () => void;
 }
 
@@ -129,15 +129,13 @@ export function createClient(options: ClientOptions = {}): Client {
     if (kept.length >= MOST_KEPT) return connection.close();
     const row = { origin, connection, since: performance.now() };
     kept.push(row);
-    // Whatever comes before it is used again, bytes or the end, makes it useless; and what is kept for
-    // later must not keep the program.
+    // Whatever comes before it is used again, bytes or the end, makes it useless.
     const drop = () => {
       const at = kept.indexOf(row);
       if (at === -1) return;
       kept.splice(at, 1);
       connection.close();
     };
-    connection.hold(false);
     connection.fill().then(drop, drop);
     watch();
   }
@@ -145,9 +143,7 @@ export function createClient(options: ClientOptions = {}): Client {
   function take(origin: string): Connection | undefined {
     const at = kept.findLastIndex((row) => row.origin === origin);
     if (at === -1) return undefined;
-    const [{ connection }] = kept.splice(at, 1);
-    connection.hold(true);
-    return connection;
+    return kept.splice(at, 1)[0].connection;
   }
 
   async function send(address: string, request: SendOptions): Promise<HttpAnswer> {

@@ -7,9 +7,7 @@
 import { type Head, headEnd, MAX_HEAD, parseHead } from "./head.ts";
 
 /** What a connection needs of a socket. */
-export type Socket =
-  & Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close">
-  & Partial<Pick<Deno.Conn, "ref" | "unref">>;
+export type Socket = Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close">;
 
 /** What one read of a head asks for at first. */
 const BUFFER = 4 * 1024;
@@ -121,14 +119,18 @@ export class Connection {
    * @throws The socket's error.
    */
   fill(): Promise<boolean> {
-    return this.#filling ??= this.#fill().finally(() => this.#filling = undefined);
+    return this.#filling ??= this.#fill();
   }
 
   async #fill(): Promise<boolean> {
-    this.#makeRoom();
-    const count = await this.#socket.read(this.#buffer!.subarray(this.#end));
-    this.#end += count ?? 0;
-    return count !== null;
+    try {
+      this.#makeRoom();
+      const count = await this.#socket.read(this.#buffer!.subarray(this.#end));
+      this.#end += count ?? 0;
+      return count !== null;
+    } finally {
+      this.#filling = undefined;
+    }
   }
 
   #makeRoom(): void {
@@ -216,12 +218,6 @@ export class Connection {
   async #writeAll(bytes: Uint8Array): Promise<void> {
     let written = await this.#socket.write(bytes);
     while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
-  }
-
-  /** Whether it keeps the program alive while something is read from it. */
-  hold(held: boolean): void {
-    if (held) this.#socket.ref?.();
-    else this.#socket.unref?.();
   }
 
   /** Says that nothing more will be written. */

@@ -18,8 +18,8 @@ export interface WriteOptions {
   readonly chunked: boolean;
   /** Whether the connection ends with this answer. */
   readonly close: boolean;
-  /** Resolves when the client leaves. */
-  readonly left: Promise<void>;
+  /** Does something when the client leaves. */
+  readonly onLeave: (action: () => void) => void;
 }
 
 /** Statuses that come without a body (RFC 9110). */
@@ -50,8 +50,7 @@ const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
  *   closeWrite: () => Promise.resolve(),
  *   close: () => {},
  * });
- * const left = new Promise<void>(() => {});
- * const options = { head: false, chunked: true, close: false, left };
+ * const options = { head: false, chunked: true, close: false, onLeave: () => {} };
  * await writeReply(connection, jsonReply({}), options);
  * if (!text.startsWith("HTTP/1.1 200 OK\r\n") || !text.endsWith("\r\n\r\n{}")) throw new Error(text);
  * ```
@@ -59,7 +58,7 @@ const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 export async function writeReply(
   connection: Connection,
   { status, headers, body }: Reply,
-  { head, chunked, close, left }: WriteOptions,
+  { head, chunked, close, onLeave }: WriteOptions,
 ): Promise<boolean> {
   const start = `HTTP/1.1 ${status} ${(STATUS_TEXT as Record<number, string>)[status] ?? ""}`;
   const more = `date: ${date()}\r\n${close ? "connection: close\r\n" : ""}`;
@@ -67,7 +66,7 @@ export async function writeReply(
   if (isStream(body)) {
     const encoding = chunked ? "transfer-encoding: chunked\r\n" : "";
     const bytes = formatHead(start, fields, more + encoding);
-    if (!head) return await writeStream(connection, bytes, body, { chunked, left });
+    if (!head) return await writeStream(connection, bytes, body, { chunked, onLeave });
     await Promise.all([connection.write(bytes), body.cancel()]);
     return true;
   }
@@ -111,15 +110,15 @@ async function writeStream(
   connection: Connection,
   head: string | Uint8Array,
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
-  { chunked, left }: { readonly chunked: boolean; readonly left: Promise<void> },
+  { chunked, onLeave }: Pick<WriteOptions, "chunked" | "onLeave">,
 ): Promise<boolean> {
   const reader = body.getReader();
   let gone = false;
-  void left.then(() => {
+  onLeave(() => {
     gone = true;
     // Ends the read that may be under way.
-    return reader.cancel();
-  }).catch(() => {});
+    reader.cancel().catch(() => {});
+  });
   // The head goes out with the first piece, or without it where that takes longer.
   let before = head;
   let alone: Promise<void> | undefined;

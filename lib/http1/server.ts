@@ -209,7 +209,7 @@ class ServedClient {
       head: request.method === "HEAD",
       chunked: !old,
       close: !again,
-      left: watching.left,
+      onLeave: watching.onLeave,
     });
     watching.stop();
     if (!whole) return false;
@@ -223,11 +223,13 @@ class ServedClient {
    */
   #watch(request: IncomingRequest, body: Body): Watch {
     let over = false;
-    const left = Promise.withResolvers<void>();
+    let gone = false;
+    let onLeave = () => {};
     const leave = () => {
-      if (over) return;
+      if (over || gone) return;
+      gone = true;
       request.leave();
-      left.resolve();
+      onLeave();
       // Ends a write that a client doesn't take.
       this.close();
     };
@@ -242,19 +244,24 @@ class ServedClient {
     body.onRead = look;
     body.onCut = leave;
     look();
-    return { left: left.promise, stop: () => over = true };
+    return {
+      stop: () => over = true,
+      onLeave(action) {
+        onLeave = action;
+        if (gone) action();
+      },
+    };
   }
 
   /** Says what is wrong with a request that isn't one. */
   async #refuse(problem: Problem): Promise<void> {
     const { status, message } = PROBLEMS[problem];
     const reply = new BridgeError("request", message, { status }).toReply();
-    const never = new Promise<void>(() => {});
     await writeReply(this.#connection, reply, {
       head: false,
       chunked: false,
       close: true,
-      left: never,
+      onLeave: () => {},
     });
     await this.#discard(new Body(this.#connection, "to the end"));
   }
@@ -276,9 +283,9 @@ class ServedClient {
 
 /** A client that is watched while its request is answered. */
 interface Watch {
-  /** Resolves when it leaves. */
-  readonly left: Promise<void>;
   readonly stop: () => void;
+  /** Does something when it leaves, or at once if it has left. */
+  readonly onLeave: (action: () => void) => void;
 }
 
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
