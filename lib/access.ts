@@ -23,6 +23,11 @@ function hostname(host: string): string | undefined {
   return match?.[1].replace(/^\[|\]$/g, "").replace(/\.$/, "").toLowerCase();
 }
 
+/** What nearly every client says; the rest is looked at closely. */
+function isPlainLoopback(host: string): boolean {
+  return /^(127\.0\.0\.1|localhost)(:\d{1,5})?$/.test(host);
+}
+
 function isAddress(name: string): boolean {
   return /^\d{1,3}(\.\d{1,3}){3}$/.test(name) || name.includes(":");
 }
@@ -49,6 +54,7 @@ function isAddress(name: string): boolean {
  * ```
  */
 export function checkHost(host: string | null, settings: AccessSettings): void {
+  if (host !== null && isPlainLoopback(host)) return;
   const name = host === null ? undefined : hostname(host);
   const listening = settings.host.replace(/^\[|\]$/g, "");
   const known = name !== undefined && (

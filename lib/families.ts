@@ -44,22 +44,34 @@ export function bareName(model: string): string {
  * ```
  */
 export function familyOf(model: string): Family {
-  // Asked several times for each request, nearly always for one of the same few models.
-  let family = families.get(model);
-  if (family === undefined) {
-    const name = bareName(model);
-    family = FAMILIES.find((row) => row.name.test(name))?.family ?? "open";
-    if (families.size >= MAX_KNOWN) families.clear();
-    families.set(model, family);
-  }
-  return family;
+  return known(model).family;
 }
 
-/** Model → family, for the models that were asked about. */
-const families = new Map<string, Family>();
+/** What a model's name says. */
+interface Known {
+  readonly family: Family;
+  readonly cap: number | undefined;
+}
+
+/** By model, for those that were asked about: several times for each request, nearly always the same few. */
+const models = new Map<string, Known>();
 
 /** How many are kept: clients can ask for any name. */
 const MAX_KNOWN = 200;
+
+function known(model: string): Known {
+  let entry = models.get(model);
+  if (entry === undefined) {
+    const name = bareName(model);
+    entry = {
+      family: FAMILIES.find((row) => row.name.test(name))?.family ?? "open",
+      cap: OUTPUT_CAPS.find((row) => row.name.test(name))?.tokens,
+    };
+    if (models.size >= MAX_KNOWN) models.clear();
+    models.set(model, entry);
+  }
+  return entry;
+}
 
 /** Models that refuse a request for more output than this, in tokens (seen by other gateways' users). */
 export const OUTPUT_CAPS: readonly { name: RegExp; tokens: number }[] = [
@@ -80,6 +92,5 @@ export const OUTPUT_CAPS: readonly { name: RegExp; tokens: number }[] = [
  * ```
  */
 export function outputCap(model: string): number | undefined {
-  const name = bareName(model);
-  return OUTPUT_CAPS.find((row) => row.name.test(name))?.tokens;
+  return known(model).cap;
 }

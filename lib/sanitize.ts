@@ -161,6 +161,20 @@ function surfaceKind(path: string): string {
   return path.split("/")[1] ?? "";
 }
 
+/** The rules for a kind of surface, a family, and streams or plain requests: looked through once for each. */
+function rulesFor(kind: string, family: Family, stream: boolean): readonly SanitizeRule[] {
+  const key = `${kind} ${family} ${stream}`;
+  let rules = chosen.get(key);
+  if (rules === undefined) {
+    rules = SANITIZE_RULES.filter((rule) => applies(rule, kind, family, stream));
+    chosen.set(key, rules);
+  }
+  return rules;
+}
+
+/** As many as there are surfaces in models.json, times families, times two. */
+const chosen = new Map<string, readonly SanitizeRule[]>();
+
 function applies(rule: SanitizeRule, kind: string, family: Family, stream: boolean): boolean {
   return (rule.surfaces === undefined || rule.surfaces.includes(kind)) &&
     (rule.families === undefined || rule.families.includes(family)) &&
@@ -192,8 +206,7 @@ export function sanitize(body: JsonObject, target: Target): Sanitized {
   const kind = surfaceKind(target.path);
   const dropped: string[] = [];
   let clean = body;
-  for (const rule of SANITIZE_RULES) {
-    if (!applies(rule, kind, family, target.stream)) continue;
+  for (const rule of rulesFor(kind, family, target.stream)) {
     const rest = withoutField(clean, rule.field);
     if (rest === clean) continue;
     const value = clean[rule.field];
