@@ -5,7 +5,7 @@
  */
 
 import { alarm } from "./alarm.ts";
-import type { HttpAnswer } from "./http1/client.ts";
+import type { HttpAnswer } from "./http1/answer.ts";
 import type { ReadableHeaders } from "./http1/head.ts";
 
 /** The longest refusal that is read, in characters. */

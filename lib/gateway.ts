@@ -8,7 +8,8 @@
 import { decoded, readRefusal } from "./body.ts";
 import { alarm } from "./alarm.ts";
 import { BridgeError } from "./errors.ts";
-import type { HttpAnswer, Send } from "./http1/client.ts";
+import type { HttpAnswer } from "./http1/answer.ts";
+import type { Send } from "./http1/client.ts";
 import { opens } from "./network.ts";
 import { type Refusal, retryDelay, retryReason } from "./retries.ts";
 import { networkFault } from "./unreachable.ts";

@@ -7,7 +7,7 @@
 
 import { answerEvents } from "./completion.ts";
 import { BridgeError, gatewayError } from "./errors.ts";
-import type { HttpAnswer } from "./http1/client.ts";
+import type { HttpAnswer } from "./http1/answer.ts";
 import { isAnswerPiece, isObject, type JsonObject } from "./json.ts";
 import type { DecodeBodyOptions } from "./dialects/responses.ts";
 import { type EventReader, eventReader, type SseEvent } from "./sse.ts";

@@ -13,7 +13,7 @@
 
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { BridgeError } from "./errors.ts";
-import type { ByteReader } from "./http1/body.ts";
+import type { ByteReader } from "./http1/body_readers.ts";
 import { isObject, type JsonObject } from "./json.ts";
 
 /** One event of the gateway's. */

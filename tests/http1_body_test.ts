@@ -1,6 +1,7 @@
 /** Bodies on a connection: each length, each way to read, and not a byte too far. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Body, type BodyEvents, type BodyLength, bodyStream, readAll } from "../lib/http1/body.ts";
+import { Body, type BodyLength, readAll } from "../lib/http1/body.ts";
+import { type BodyEvents, bodyStream } from "../lib/http1/body_readers.ts";
 import { Connection } from "../lib/http1/connection.ts";
 import { inTime } from "./helpers/fault_bridge.ts";
 import { bytewise, MemorySocket } from "./helpers/memory_socket.ts";

@@ -1,6 +1,6 @@
 /** The framing of chunked bodies, however it is cut. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { ChunkDecoder } from "../lib/http1/body.ts";
+import { ChunkDecoder } from "../lib/http1/chunks.ts";
 import { latin1 } from "./helpers/memory_socket.ts";
 import { type Random, randomFromEnvironment } from "./helpers/random.ts";
 

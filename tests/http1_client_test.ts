@@ -1,6 +1,7 @@
 /** One suite for both ways to the gateway: `fetch`, and our own client in its place. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { createClient, type HttpAnswer, type Send } from "../lib/http1/client.ts";
+import type { HttpAnswer } from "../lib/http1/answer.ts";
+import { createClient, type Send } from "../lib/http1/client.ts";
 
 /** A server of raw bytes: what a connection asks is read to the end of its head and body, then `answer` writes. */
 interface RawServer {

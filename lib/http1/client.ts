@@ -10,17 +10,17 @@
  * @module
  */
 
-import {
-  Body,
-  type BodyEvents,
-  type BodyLength,
-  bodyStream,
-  type ByteReader,
-  byteReader,
-  readAll,
-} from "./body.ts";
+import { type HttpAnswer, ReceivedAnswer } from "./answer.ts";
+import { Body, type BodyLength } from "./body.ts";
 import { Connection } from "./connection.ts";
-import { bodyLength, formatHead, type Head, isAscii, type ReadableHeaders } from "./head.ts";
+import {
+  bodyLength,
+  formatHead,
+  hasBody,
+  type Head,
+  isAscii,
+  type ReadableHeaders,
+} from "./head.ts";
 
 /** How a client connects. */
 export interface ClientOptions {
@@ -40,14 +40,6 @@ export interface SendOptions {
   readonly signal?: AbortSignal;
   /** Redirects are not followed. */
   readonly redirect?: "manual";
-}
-
-/** What the bridge needs of an answer. Every `Response` is one; the client's own are lighter. */
-export interface HttpAnswer extends Pick<Response, "status" | "ok" | "body" | "arrayBuffer"> {
-  /** The fields. */
-  readonly headers: ReadableHeaders;
-  /** The body in pieces, without a stream around it; where it is missing there is only `body`. */
-  readonly pieces?: () => ByteReader;
 }
 
 /** Sends a request, as `fetch` does; which is one of these. */
@@ -72,9 +64,6 @@ const MOST_KEPT = 64;
 
 /** A body that goes out with its head in one packet, in characters. */
 const SHORT_BODY = 16 * 1024;
-
-/** Statuses that come without a body (RFC 9110). */
-const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 const encoder = new TextEncoder();
 
@@ -250,7 +239,7 @@ async function exchange(
     connection.write(...parts).then(() => written = true, () => {});
     const head = await readAnswer(connection, kept);
     const status = statusOf(head);
-    const length = WITHOUT_BODY.has(status) ? 0 : answerLength(head.headers);
+    const length = hasBody(status) ? answerLength(head.headers) : 0;
     const body = new Body(connection, length);
     let finished = false;
     const finish = () => {
@@ -276,47 +265,6 @@ async function exchange(
     ignore();
     connection.close();
     throw error;
-  }
-}
-
-/** An answer whose body is still to be read, as a whole or as a stream. */
-class ReceivedAnswer implements HttpAnswer {
-  readonly status: number;
-  readonly headers: ReadableHeaders;
-  readonly #body: Body;
-  readonly #events: BodyEvents;
-  #stream: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
-
-  constructor(status: number, headers: ReadableHeaders, body: Body, events: BodyEvents) {
-    this.status = status;
-    this.headers = headers;
-    this.#body = body;
-    this.#events = events;
-  }
-
-  get ok(): boolean {
-    return this.status >= 200 && this.status < 300;
-  }
-
-  get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
-    if (WITHOUT_BODY.has(this.status)) return null;
-    return this.#stream ??= bodyStream(this.#body, this.#events);
-  }
-
-  pieces(): ByteReader {
-    return byteReader(this.#body, this.#events);
-  }
-
-  async arrayBuffer(): Promise<ArrayBuffer> {
-    const { onComplete, onBroken, failure } = this.#events;
-    try {
-      const bytes = await readAll(this.#body);
-      onComplete?.();
-      return bytes;
-    } catch (error) {
-      onBroken?.();
-      throw failure?.(error);
-    }
   }
 }
 

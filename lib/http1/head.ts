@@ -153,6 +153,23 @@ export function bodyLength(
   return /^\d{1,15}$/.test(length) ? Number(length) : "contradictory";
 }
 
+/** Statuses that come without a body (RFC 9110). */
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
+
+/**
+ * Whether an answer of a status may have a body.
+ *
+ * @example
+ * ```ts
+ * import { hasBody } from "./head.ts";
+ *
+ * if (hasBody(204) || !hasBody(200)) throw new Error("204 has none");
+ * ```
+ */
+export function hasBody(status: number): boolean {
+  return !WITHOUT_BODY.has(status);
+}
+
 /**
  * A head as it is written.
  *

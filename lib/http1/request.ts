@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type Body, bodyStream, readAll } from "./body.ts";
+import { type Body, readAll } from "./body.ts";
+import { bodyStream } from "./body_readers.ts";
 import type { Head, ReadableHeaders } from "./head.ts";
 
 /**

@@ -7,7 +7,7 @@
 import { STATUS_TEXT } from "@std/http/status";
 import { alarm } from "../alarm.ts";
 import type { Connection } from "./connection.ts";
-import { formatHead, isAscii } from "./head.ts";
+import { formatHead, hasBody, isAscii } from "./head.ts";
 import { isStream, type Reply } from "./reply.ts";
 
 /** What an answer depends on beside itself. */
@@ -21,9 +21,6 @@ export interface WriteOptions {
   /** Does something when the client leaves. */
   readonly onLeave: (action: () => void) => void;
 }
-
-/** Statuses that come without a body (RFC 9110). */
-const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /**
  * Writes an answer: in one piece where it is whole, else piece by piece, each when it is there.
@@ -72,7 +69,7 @@ export async function writeReply(
   }
   // What is whole already goes out in one piece.
   const part = typeof body !== "string" ? body ?? "" : isAscii(body) ? body : encoder.encode(body);
-  const length = WITHOUT_BODY.has(status) ? "" : `content-length: ${part.length}\r\n`;
+  const length = hasBody(status) ? `content-length: ${part.length}\r\n` : "";
   const bytes = formatHead(start, fields, more + length);
   await (head ? connection.write(bytes) : connection.write(bytes, part));
   return true;
