@@ -83,6 +83,9 @@ const OTHERS = { python: "threaded Python", passthrough: "pass-through" };
 /**
  * The goals, the ratios that were reached, and whether that is enough.
  *
+ * @param results A run, or several: then all their ratios are told.
+ * @param bridge Which bridge is judged.
+ *
  * @example
  * ```ts
  * import type { Results } from "./report.ts";
@@ -92,17 +95,32 @@ const OTHERS = { python: "threaded Python", passthrough: "pass-through" };
  * if (!goalsTable(empty).includes("not measured")) throw new Error("said so");
  * ```
  */
-export function goalsTable(results: Results, bridge: CandidateName = "bridge"): string {
+export function goalsTable(
+  results: Results | readonly Results[],
+  bridge: CandidateName = "bridge",
+): string {
+  const [first, ...others] = [results].flat().map((run) => verdicts(run, bridge));
   return table(
     ["", "against", "goal", "reached", ""],
-    verdicts(results, bridge).map(({ row, goal, ratio, met }) => [
-      row.label,
-      OTHERS[goal.against],
-      `${sign(row)} ${goal.ratio}×${goal.aim === undefined ? "" : ` (aim ${goal.aim}×)`}`,
-      ratio === undefined ? "–" : `${ratio.toFixed(2)}×`,
-      met === undefined ? "not measured" : met ? "met" : "**not met**",
-    ]),
+    first.map((verdict, at) => {
+      const { row, goal } = verdict;
+      const all = [verdict, ...others.map((list) => list[at])];
+      return [
+        row.label,
+        OTHERS[goal.against],
+        `${sign(row)} ${goal.ratio}×${goal.aim === undefined ? "" : ` (aim ${goal.aim}×)`}`,
+        all.map(({ ratio }) => ratio === undefined ? "–" : `${ratio.toFixed(2)}×`).join(", "),
+        judgement(all.map(({ met }) => met)),
+      ];
+    }),
   );
+}
+
+function judgement(met: readonly (boolean | undefined)[]): string {
+  if (met.includes(undefined)) return "not measured";
+  const times = met.filter(Boolean).length;
+  if (times === met.length) return "met";
+  return times === 0 ? "**not met**" : `**met in ${times} of ${met.length}**`;
 }
 
 /** The rows that a user notices, for the README. */

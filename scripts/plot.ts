@@ -3,7 +3,8 @@
  * `docs/performance.md`, and the short table of the README.
  *
  * `deno task bench --json results.json`, then
- * `deno run --allow-read --allow-write=docs,README.md scripts/plot.ts results.json`
+ * `deno run --allow-read --allow-write=docs,README.md scripts/plot.ts results.json`. Further files are
+ * further runs: their ratios stand beside the first one's in the table of the goals.
  *
  * @module
  */
@@ -181,16 +182,17 @@ async function fillFile(path: string, blocks: Readonly<Record<string, string>>):
 }
 
 if (import.meta.main) {
-  const [file] = Deno.args;
-  if (file === undefined) {
-    console.error("Name the results: scripts/plot.ts FILE, from deno task bench --json FILE.");
+  if (Deno.args.length === 0) {
+    console.error("Name the results: scripts/plot.ts FILE…, from deno task bench --json FILE.");
     Deno.exit(2);
   }
-  const results: Results = JSON.parse(await Deno.readTextFile(file));
+  const runs: Results[] = [];
+  for (const file of Deno.args) runs.push(JSON.parse(await Deno.readTextFile(file)));
+  const [results] = runs;
   await Deno.writeTextFile("docs/performance.svg", plot(results));
   await fillFile("docs/performance.md", {
     circumstances: circumstances(results),
-    goals: goalsTable(results),
+    goals: goalsTable(runs),
     values: valuesTable(results),
   });
   await fillFile("README.md", { performance: shortTable(results) });

@@ -253,6 +253,19 @@ Deno.test("verdicts() divides medians, and knows which way is better", () => {
   );
 });
 
+Deno.test("goalsTable() tells the ratios of several runs side by side", () => {
+  const reaching = (value: number) =>
+    run([sample("bridge", "events16", value), sample("python", "events16", 100)]);
+  const line = (...values: number[]) =>
+    goalsTable(values.map(reaching)).split("\n").find((line) =>
+      line.includes("Events a second, flat out, 16")
+    ) ??
+      "";
+  assertMatch(line(200, 300), /2\.00×, 3\.00× +\| +met/);
+  assertMatch(line(200, 100, 300), /2\.00×, 1\.00×, 3\.00× +\| +\*\*met in 2 of 3\*\*/);
+  assertMatch(line(100, 50), /1\.00×, 0\.50× +\| +\*\*not met\*\*/);
+});
+
 Deno.test("a bad answer voids its row, for that candidate and for the ratio", () => {
   const results = run([
     sample("bridge", "events128", 900, { bad: 1, failures: { "status 502": 1 } }),
