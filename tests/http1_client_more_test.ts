@@ -116,7 +116,7 @@ Deno.test("createClient() reads HTTP/1.0 without a length to its end", async () 
   for (let round = 0; round < 2; round++) assertEquals((await pair.ask()).text, "to the end");
 });
 
-Deno.test("createClient() asks once more for each connection that had been closed", async () => {
+Deno.test("createClient() asks once more, on a new connection, however many kept ones were closed", async () => {
   const answered = Promise.withResolvers<void>();
   let waiting = 0;
   await using pair = startPair(async (peer) => {
@@ -129,9 +129,9 @@ Deno.test("createClient() asks once more for each connection that had been close
   });
   await Promise.all([pair.ask(), pair.ask(), pair.ask()]);
   assertEquals((await pair.ask({ body: "again" })).text, "ok");
+  // Each of them has read the request, and may have worked on it: it was paid for twice, not four times.
   const asked = connections(pair.server).slice(3);
-  assertEquals([...asked].sort(), [1, 2, 3, 4]);
-  assertEquals(asked.at(-1), 4);
+  assertEquals([asked.length, asked[0] <= 3, asked[1]], [2, true, 4]);
 });
 
 Deno.test("createClient() doesn't ask again where a new connection is closed", async () => {

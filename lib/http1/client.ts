@@ -12,7 +12,7 @@
 
 import { type HttpAnswer, ReceivedAnswer } from "./answer.ts";
 import { Body, type BodyLength } from "./body.ts";
-import { Connection } from "./connection.ts";
+import { Connection, withoutDelay } from "./connection.ts";
 import {
   bodyLength,
   formatHead,
@@ -135,22 +135,30 @@ export function createClient(options: ClientOptions = {}): Client {
     return kept.splice(at, 1)[0].connection;
   }
 
+  function forget(origin: string): void {
+    for (let old = take(origin); old; old = take(origin)) old.close();
+  }
+
   async function send(address: string, request: SendOptions): Promise<HttpAnswer> {
     const url = new URL(address);
     const { signal } = request;
     signal?.throwIfAborted();
     const parts = requestParts(url, request);
-    for (;;) {
-      const old = take(url.origin);
+    for (let stale = false;;) {
+      const old = stale ? undefined : take(url.origin);
       const release = (connection: Connection) => keep(url.origin, connection);
       try {
         const connection = old ?? await connect(url, options, signal);
         return await exchange(connection, parts, { signal, release, kept: old !== undefined });
       } catch (error) {
         if (signal?.aborted) throw signal.reason;
-        // The gateway closed it just as it was used again: nothing was read on it, so ask on another.
-        if (error instanceof StaleConnection) continue;
-        throw error instanceof TypeError ? error : toTypeError(error);
+        if (!(error instanceof StaleConnection)) {
+          throw error instanceof TypeError ? error : toTypeError(error);
+        }
+        // The gateway closed it just as it was used again. Once more, on a new connection: a gateway that
+        // reads the request and then closes would otherwise get it on every connection that is kept.
+        stale = true;
+        forget(url.origin);
       }
     }
   }
@@ -188,9 +196,7 @@ async function connect(
   const secure = url.protocol === "https:";
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
   const port = Number(url.port) || (secure ? 443 : 80);
-  const plain = await Deno.connect({ hostname, port, signal });
-  // Small packets, each of which somebody waits for.
-  plain.setNoDelay();
+  const plain = withoutDelay(await Deno.connect({ hostname, port, signal }));
   if (!secure) return new Connection(plain);
   const socket = await Deno.startTls(plain, {
     hostname,
@@ -253,7 +259,7 @@ async function exchange(
     };
     if (body.complete) finish();
     return new ReceivedAnswer(status, head.headers, body, {
-      onComplete: () => length === 0 || finish(),
+      onComplete: finish,
       onBroken() {
         ignore();
         connection.close();

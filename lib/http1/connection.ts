@@ -241,3 +241,26 @@ export class Connection {
 function startsText(byte: number): boolean {
   return byte === 13 || (byte > 32 && byte < 127);
 }
+
+/**
+ * A connection that sends small packets at once, because somebody waits for each of them. Where that
+ * can't be set, as on one that the other end has closed already, it is slower, or soon over.
+ *
+ * @example
+ * ```ts
+ * import { withoutDelay } from "./connection.ts";
+ *
+ * const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * const socket = withoutDelay(await Deno.connect({ port: listener.addr.port }));
+ * socket.close();
+ * listener.close();
+ * ```
+ */
+export function withoutDelay(socket: Deno.TcpConn): Deno.TcpConn {
+  try {
+    socket.setNoDelay();
+  } catch {
+    // Reading and writing tell what is wrong, and close it.
+  }
+  return socket;
+}

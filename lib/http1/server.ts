@@ -13,7 +13,7 @@
 
 import { BridgeError } from "../errors.ts";
 import { Body } from "./body.ts";
-import { Connection } from "./connection.ts";
+import { Connection, withoutDelay } from "./connection.ts";
 import { bodyLength, type Head, MAX_HEAD } from "./head.ts";
 import { type ClientRequest, IncomingRequest } from "./request.ts";
 import { type Reply, toReply } from "./reply.ts";
@@ -94,8 +94,7 @@ export function startHttpServer(
   async function accept(): Promise<void> {
     while (!stopping) {
       try {
-        const socket = await listener.accept();
-        socket.setNoDelay();
+        const socket = withoutDelay(await listener.accept());
         const client = new ServedClient(new Connection(socket), options);
         clients.add(client);
         // One alone that says nothing does no harm.
