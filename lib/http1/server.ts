@@ -15,9 +15,10 @@ import { BridgeError } from "../errors.ts";
 import { Body } from "./body.ts";
 import { Connection, withoutDelay } from "./connection.ts";
 import { bodyLength, type Head, MAX_HEAD } from "./head.ts";
+import { type Problem, problemOf, PROBLEMS } from "./problems.ts";
 import { type ClientRequest, IncomingRequest } from "./request.ts";
 import { type Reply, toReply } from "./reply.ts";
-import { writeReply } from "./response.ts";
+import { writeReply } from "./reply_writer.ts";
 
 /** Answers one request; it must not throw. The request's signal ends when its client leaves before the answer is complete. */
 export type Handler = (request: ClientRequest) => Answered | Promise<Answered>;
@@ -184,7 +185,7 @@ class ServedClient {
     const head = await connection.readHead(this.#options.onWait);
     if (head === "closed") return false;
     this.busy = true;
-    const problem = typeof head === "string" ? head : faultOf(head);
+    const problem = typeof head === "string" ? head : problemOf(head);
     if (problem !== undefined) {
       await this.#refuse(problem);
       return false;
@@ -288,39 +289,3 @@ interface Watch {
 }
 
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
-
-/** What may be wrong with a head → what its client is told. */
-const PROBLEMS = {
-  malformed: {
-    status: 400,
-    message:
-      "This is no HTTP/1.1 request. Use http://, not https://, to reach the bridge, and a client that speaks HTTP/1.1.",
-  },
-  "too large": { status: 431, message: "The request's headers are larger than 64 KB." },
-  "no host": {
-    status: 400,
-    message: "HTTP/1.1 asks for one Host header: the request has none, or several.",
-  },
-  "two lengths": {
-    status: 400,
-    message:
-      "The request doesn't say clearly how long its body is: expected either Content-Length, a number, or Transfer-Encoding: chunked.",
-  },
-  version: { status: 505, message: "The bridge speaks HTTP/1.1: use a client that does." },
-} as const;
-
-type Problem = keyof typeof PROBLEMS;
-
-/** What hinders a request from being answered. */
-function faultOf({ start, headers }: Head): Problem | undefined {
-  const line = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ (\S+) HTTP\/(\d\.\d)$/.exec(start);
-  if (line === null) return "malformed";
-  const [, target, version] = line;
-  if (version !== "1.1" && version !== "1.0") return "version";
-  if (!target.startsWith("/") && !URL.canParse(target)) return "malformed";
-  if (version === "1.1" && /^$|,/.test(headers.get("host") ?? "")) return "no host";
-  const length = bodyLength(headers);
-  return length === "contradictory" || (length === "chunked" && version === "1.0")
-    ? "two lengths"
-    : undefined;
-}

@@ -1,5 +1,5 @@
 /**
- * Answers, written to a connection.
+ * Replies, written to a connection.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export interface WriteOptions {
  * ```ts
  * import { Connection } from "./connection.ts";
  * import { jsonReply } from "./reply.ts";
- * import { writeReply } from "./response.ts";
+ * import { writeReply } from "./reply_writer.ts";
  *
  * let text = "";
  * const connection = new Connection({
