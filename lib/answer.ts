@@ -8,8 +8,7 @@
 import { alarm } from "./alarm.ts";
 import type { Credentials } from "./access.ts";
 import type { Bridge } from "./bridge.ts";
-import { CompletionBuilder } from "./completion.ts";
-import { type Chunk, Enricher } from "./enrich.ts";
+import { Enricher } from "./enrich.ts";
 import { gatewayError, isErrorBody } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { GatewayAnswer } from "./gateway.ts";
@@ -19,7 +18,7 @@ import { isJson, lateEvents, readEvents, readJson } from "./readers.ts";
 import { relay, silence, type StreamTranslator } from "./relay.ts";
 import type { Ask } from "./request.ts";
 import type { EventReader } from "./sse.ts";
-import { ChatTranslator, ResponsesTranslator } from "./translators.ts";
+import { ChatTranslator, CompletionCollector, ResponsesTranslator } from "./translators.ts";
 
 /** The headers of every stream. `no-transform` and `x-accel-buffering` keep proxies in between from holding it back. */
 const STREAM_HEADERS: Readonly<Record<string, string>> = {
@@ -197,21 +196,7 @@ async function wholeCompletion(journey: Journey, { response, abort }: Answer): P
   const { secrets } = journey.credentials;
   const reader = readEvents(response, { memory: bridge.memory, model: journey.ask.model, secrets });
   const enricher = enricherFor(journey);
-  const builder = new CompletionBuilder();
-  const collect = (chunks: Chunk[]) => {
-    if (enricher.ending?.type !== "failed") chunks.forEach((chunk) => builder.add(chunk));
-    return "";
-  };
-  const collector: StreamTranslator = {
-    event: (event) => collect(enricher.event(event)),
-    end: (cause) => collect(enricher.end(cause)),
-    get ended() {
-      return enricher.ending !== undefined;
-    },
-    get finished() {
-      return enricher.finished;
-    },
-  };
+  const collector = new CompletionCollector(enricher);
   const { idleTimeout: idle } = bridge.config;
   if (isJson(response)) await collectAll(reader, collector, { idle, abort });
   else await new Response(relay(reader, collector, { heartbeat: 0, idle, abort })).arrayBuffer();
@@ -219,7 +204,7 @@ async function wholeCompletion(journey: Journey, { response, abort }: Answer): P
   if (sent) noteEnding(bridge, sent, enricher);
   if (enricher.ending?.type === "failed") throw enricher.ending.error;
   exchange.end({ status: 200, ending: enricher.finishReason, usage: enricher.usage });
-  return jsonReply(builder.build());
+  return jsonReply(collector.completion());
 }
 
 /** What {@linkcode relay} does, for events that come all at once. */

@@ -1,10 +1,11 @@
 /**
- * The two ways in which a stream is put into words for the client: as chat chunks, or, for clients that
- * speak the Responses API themselves, as the events that came.
+ * The ways in which an answer is put into words for the client: as chat chunks, as one whole completion,
+ * or, for clients that speak the Responses API themselves, as the events that came.
  *
  * @module
  */
 
+import { CompletionBuilder } from "./completion.ts";
 import type { Chunk, Enricher } from "./enrich.ts";
 import { BridgeError, gatewayError, isErrorBody } from "./errors.ts";
 import { isAnswerPiece, isObject, type JsonObject, toJson } from "./json.ts";
@@ -62,6 +63,67 @@ export class ChatTranslator implements StreamTranslator {
     let text = "";
     for (const chunk of chunks) text += `data: ${toJson(chunk)}\n\n`;
     return this.#enricher.ending?.type === "finished" ? text + DONE : text;
+  }
+}
+
+/**
+ * A chat answer for a client that doesn't stream: nothing is said on the way, and the whole of it at the
+ * end. A class, because an object literal with getters holds on to what it is made of: V8 keeps the
+ * getters with the shape that such objects share, and they kept requests, long answered, from the small
+ * garbage collections.
+ *
+ * @example
+ * ```ts
+ * import { Enricher } from "./enrich.ts";
+ * import { CompletionCollector } from "./translators.ts";
+ *
+ * const enricher = new Enricher({ model: "m", created: 1, makeId: () => "x" });
+ * const collector = new CompletionCollector(enricher);
+ * collector.event({ type: "json", value: { choices: [{ delta: { content: "hi" }, finish_reason: "stop" }] } });
+ * collector.end();
+ * const { object } = collector.completion();
+ * if (object !== "chat.completion" || !collector.ended) throw new Error("whole");
+ * ```
+ */
+export class CompletionCollector implements StreamTranslator {
+  readonly #enricher: Enricher;
+  readonly #builder = new CompletionBuilder();
+
+  /** Makes the collector of the answer whose state `enricher` is. */
+  constructor(enricher: Enricher) {
+    this.#enricher = enricher;
+  }
+
+  /** Whether nothing more will come. */
+  get ended(): boolean {
+    return this.#enricher.ending !== undefined;
+  }
+
+  /** Whether the answer is whole. */
+  get finished(): boolean {
+    return this.#enricher.finished;
+  }
+
+  /** Takes an event; the text is empty. */
+  event(event: SseEvent): string {
+    return this.#collect(this.#enricher.event(event));
+  }
+
+  /** Takes the end of the gateway's body; the text is empty. */
+  end(cause?: unknown): string {
+    return this.#collect(this.#enricher.end(cause));
+  }
+
+  /** Everything that came, as one `chat.completion`. */
+  completion(): JsonObject {
+    return this.#builder.build();
+  }
+
+  #collect(chunks: readonly Chunk[]): string {
+    if (this.#enricher.ending?.type !== "failed") {
+      for (const chunk of chunks) this.#builder.add(chunk);
+    }
+    return "";
   }
 }
 
