@@ -12,7 +12,7 @@ import { Enricher } from "./enrich.ts";
 import { gatewayError, isErrorBody } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { GatewayAnswer } from "./gateway.ts";
-import { jsonReply, type Reply } from "./http1/reply.ts";
+import { jsonReply, type Pieces, type Reply } from "./http1/reply.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import { isJson, lateEvents, readEvents, readJson } from "./readers.ts";
 import { relay, silence, type StreamTranslator } from "./relay.ts";
@@ -183,8 +183,8 @@ async function within<T>(promise: Promise<T>, time: number): Promise<T | undefin
  * if (body !== '{"object":"response"}') throw new Error("as it came");
  * ```
  */
-export async function wholeAnswer(journey: Journey, answer: Answer): Promise<Reply> {
-  return await (journey.ask.dialect === "chat" ? wholeCompletion : wholeResponse)(journey, answer);
+export function wholeAnswer(journey: Journey, answer: Answer): Promise<Reply> {
+  return (journey.ask.dialect === "chat" ? wholeCompletion : wholeResponse)(journey, answer);
 }
 
 /**
@@ -199,7 +199,7 @@ async function wholeCompletion(journey: Journey, { response, abort }: Answer): P
   const collector = new CompletionCollector(enricher);
   const { idleTimeout: idle } = bridge.config;
   if (isJson(response)) await collectAll(reader, collector, { idle, abort });
-  else await new Response(relay(reader, collector, { heartbeat: 0, idle, abort })).arrayBuffer();
+  else await readAway(relay(reader, collector, { heartbeat: 0, idle, abort }));
   journey.signal.throwIfAborted();
   if (sent) noteEnding(bridge, sent, enricher);
   if (enricher.ending?.type === "failed") throw enricher.ending.error;
@@ -223,6 +223,11 @@ async function collectAll(
   } finally {
     callOff();
   }
+}
+
+/** Reads what says nothing: the answer is collected on the way. */
+async function readAway(pieces: Pieces): Promise<void> {
+  while (!pieces.over) await pieces.next();
 }
 
 /** A `response`, as it came. */

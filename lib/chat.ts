@@ -38,9 +38,6 @@ const MAX_TRIES = 3;
  * import type { Bridge } from "./bridge.ts";
  * import { chat } from "./chat.ts";
  * import type { Exchange } from "./exchange.ts";
-import type { ReadableHeaders } from "./http1/head.ts";
-import type { Reply } from "./http1/reply.ts";
-import type { ClientRequest } from "./http1/request.ts";
  *
  * const request = new Request("http://127.0.0.1/chat/completions", { method: "POST", body: "{}" });
  * const bridge = { config: { host: "127.0.0.1" } } as Bridge;

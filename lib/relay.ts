@@ -8,6 +8,7 @@
 
 import { alarm } from "./alarm.ts";
 import { BridgeError } from "./errors.ts";
+import type { Pieces } from "./http1/reply.ts";
 import type { EventReader, SseEvent } from "./sse.ts";
 
 /** Turns events into the text that the client gets. One a stream; synchronous. */
@@ -47,13 +48,9 @@ const LINGER = 2_000;
 /** How long the rest of the gateway's body is read, so that its connection can be used again. */
 const DRAIN = 1_000;
 
-/** How many pieces may wait for a client that reads slowly; then reading from the gateway waits too. */
-const QUEUE = 16 * 1024;
-
-const encoder = new TextEncoder();
-
 /**
- * The body of the answer to a streaming request.
+ * The body of the answer to a streaming request. It reads from the gateway only when a piece is asked
+ * for, and so no faster than the client.
  *
  * @param reader The gateway's events.
  * @param translator Makes text of them.
@@ -64,7 +61,6 @@ const encoder = new TextEncoder();
  * import { relay } from "./relay.ts";
  * import { eventReader } from "./sse.ts";
  *
- * let text = "";
  * const translator = {
  *   ended: false,
  *   finished: false,
@@ -75,110 +71,160 @@ const encoder = new TextEncoder();
  *   },
  * };
  * const body = new Blob(["data: {}\n\n"]).stream();
- * const options = { heartbeat: 0, idle: 0, abort: () => {} };
- * text = await new Response(relay(eventReader(body), translator, options)).text();
- * if (text !== "json\nend") throw new Error(text);
+ * const pieces = relay(eventReader(body), translator, { heartbeat: 0, idle: 0, abort: () => {} });
+ * if (await pieces.next() !== "json\n") throw new Error("an event");
+ * if (await pieces.next() !== "end" || !pieces.over) throw new Error("the last word");
  * ```
  */
 export function relay(
   reader: EventReader,
   translator: StreamTranslator,
   options: RelayOptions,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
-  let lastRead = performance.now();
-  let lastWrite = lastRead;
-  let over = false;
-  let begun = false;
-  let callOff = () => {};
+): Pieces {
+  return new Relay(reader, translator, options);
+}
 
-  function close(clientLeft: boolean): void {
-    if (over) return;
-    over = true;
-    callOff();
-    options.onEnd?.(clientLeft);
+class Relay implements Pieces {
+  readonly #reader: EventReader;
+  readonly #translator: StreamTranslator;
+  readonly #options: RelayOptions;
+  #lastRead = performance.now();
+  #lastWrite = this.#lastRead;
+  /** Whether the gateway's next events are waited for. */
+  #reading = false;
+  /** Takes the next piece, where somebody waits for it. */
+  #asked: ((piece: string | undefined) => void) | undefined;
+  /** A piece that came when nobody waited for it; the next one is not read before it was taken. */
+  #text = "";
+  #begun = false;
+  #over = false;
+  #callOff = () => {};
+
+  constructor(reader: EventReader, translator: StreamTranslator, options: RelayOptions) {
+    this.#reader = reader;
+    this.#translator = translator;
+    this.#options = options;
+    this.#watch();
   }
+
+  get over(): boolean {
+    return this.#over && this.#text === "";
+  }
+
+  next(): Promise<string | undefined> {
+    if (this.#text !== "" || this.#over) {
+      const text = this.#text;
+      this.#text = "";
+      return Promise.resolve(text === "" ? undefined : text);
+    }
+    return new Promise((resolve) => {
+      this.#asked = resolve;
+      if (!this.#reading) this.#read();
+    });
+  }
+
+  cancel(): void {
+    if (this.#over) return;
+    this.#close(true);
+    this.#giveUp(new DOMException("The client left.", "AbortError"));
+    this.#give("");
+  }
+
+  #read(): void {
+    this.#reading = true;
+    this.#reader.read().then(this.#take, this.#break);
+  }
+
+  readonly #take = (events: SseEvent[] | undefined): void => {
+    this.#reading = false;
+    if (this.#over) return;
+    this.#lastRead = performance.now();
+    if (events === undefined) return this.#finish();
+    let text = "";
+    try {
+      for (const event of events) text += this.#translator.event(event);
+    } catch (cause) {
+      return this.#break(cause);
+    }
+    if (this.#translator.ended) {
+      this.#last(text);
+      void drain(this.#reader, this.#giveUp);
+    } else if (text !== "") {
+      this.#begin();
+      this.#give(text);
+    } else if (this.#asked) this.#read();
+  };
+
+  readonly #break = (cause: unknown): void => {
+    this.#reading = false;
+    // It was ended from this side, and the read with it.
+    if (this.#over) return;
+    this.#finish(cause);
+    this.#giveUp(cause);
+  };
 
   /** Ends the gateway's request: from both ends, because Deno may have lost the tie between signal and body. */
-  function giveUp(reason: unknown): void {
-    options.abort(reason);
-    reader.cancel(reason).catch(() => {});
-  }
-
-  function write(
-    controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>,
-    text: string,
-  ): void {
-    if (text === "") return;
-    if (!begun) {
-      begun = true;
-      options.onFirst?.();
-    }
-    lastWrite = performance.now();
-    controller.enqueue(encoder.encode(text));
-  }
+  readonly #giveUp = (reason: unknown): void => {
+    this.#options.abort(reason);
+    this.#reader.cancel(reason).catch(() => {});
+  };
 
   /** Ends the stream from our side: with the last words, and without waiting for the gateway. */
-  function finish(
-    controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>,
-    cause?: unknown,
-  ): void {
-    if (over) return;
-    write(controller, translator.end(cause));
-    close(false);
-    controller.close();
+  #finish(cause?: unknown): void {
+    this.#last(this.#translator.end(cause));
   }
 
-  return new ReadableStream<Uint8Array<ArrayBuffer>>({
-    start(controller) {
-      // Looked at now and then, not timed to the chunk: what is watched for is far apart.
-      const shortest = Math.min(options.heartbeat || LINGER, options.idle || LINGER, LINGER);
-      const look = () => {
-        const now = performance.now();
-        callOff = alarm(Math.max(5, shortest / 4), look);
-        if (options.waiting?.()) lastRead = now;
-        if (translator.finished && now - lastRead >= LINGER) {
-          finish(controller);
-          giveUp("the answer is whole");
-        } else if (options.idle > 0 && now - lastRead >= options.idle) {
-          finish(controller, silence(options.idle));
-          giveUp("idle");
-        } else if (options.heartbeat > 0 && now - lastWrite >= options.heartbeat) {
-          lastWrite = now;
-          controller.enqueue(encoder.encode(HEARTBEAT));
-        }
-      };
-      callOff = alarm(Math.max(5, shortest / 4), look);
-    },
-    async pull(controller) {
-      try {
-        // Reading goes on until the queue is full: a turn of pull costs more than a read.
-        while (!over && (controller.desiredSize ?? 0) > 0) {
-          const events = await reader.read();
-          if (over) return;
-          lastRead = performance.now();
-          if (events === undefined) return finish(controller);
-          let text = "";
-          for (const event of events) text += translator.event(event);
-          write(controller, text);
-          if (translator.ended) {
-            close(false);
-            controller.close();
-            void drain(reader, giveUp);
-            return;
-          }
-        }
-      } catch (cause) {
-        // It was ended from this side, and the read with it.
-        if (over) return;
-        finish(controller, cause);
-        giveUp(cause);
-      }
-    },
-    cancel() {
-      close(true);
-      giveUp(new DOMException("The client left.", "AbortError"));
-    },
-  }, new ByteLengthQueuingStrategy({ highWaterMark: QUEUE }));
+  /** The last words: nothing comes behind them. */
+  #last(text: string): void {
+    if (text !== "") this.#begin();
+    this.#close(false);
+    this.#give(text);
+  }
+
+  #begin(): void {
+    this.#lastWrite = performance.now();
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#options.onFirst?.();
+  }
+
+  #close(clientLeft: boolean): void {
+    this.#over = true;
+    this.#callOff();
+    this.#options.onEnd?.(clientLeft);
+  }
+
+  #give(text: string): void {
+    const asked = this.#asked;
+    this.#asked = undefined;
+    if (asked) asked(text === "" ? undefined : text);
+    else this.#text += text;
+  }
+
+  /** Looks now and then at how long it has been silent, not timed to the chunk: what is watched for is far apart. */
+  #watch(): void {
+    const { heartbeat, idle } = this.#options;
+    const shortest = Math.min(heartbeat || LINGER, idle || LINGER, LINGER);
+    this.#callOff = alarm(Math.max(5, shortest / 4), () => {
+      this.#look(performance.now());
+      if (!this.#over) this.#watch();
+    });
+  }
+
+  #look(now: number): void {
+    const { heartbeat, idle, waiting } = this.#options;
+    if (waiting?.()) this.#lastRead = now;
+    if (this.#translator.finished && now - this.#lastRead >= LINGER) {
+      this.#finish();
+      this.#giveUp("the answer is whole");
+    } else if (idle > 0 && now - this.#lastRead >= idle) {
+      this.#finish(silence(idle));
+      this.#giveUp("idle");
+    } else if (this.#asked && heartbeat > 0 && now - this.#lastWrite >= heartbeat) {
+      this.#lastWrite = now;
+      this.#give(HEARTBEAT);
+    }
+  }
 }
 
 /**

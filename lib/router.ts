@@ -9,7 +9,7 @@ import { checkHost, checkOrigin, KEY_HEADER } from "./access.ts";
 import type { Bridge, Front } from "./bridge.ts";
 import { BridgeError, maskSecrets } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
-import { isStream, jsonReply, type Reply, textReply } from "./http1/reply.ts";
+import { inPieces, jsonReply, type Reply, textReply } from "./http1/reply.ts";
 import type { ClientRequest } from "./http1/request.ts";
 import { listModels } from "./models.ts";
 
@@ -116,7 +116,7 @@ export function createRouter(
         rest: endpoint.pattern.exec(path)?.[1] ?? "",
       });
       // Chat ends its own line when its answer is over; ending it twice does nothing.
-      if (!isStream(response.body)) exchange.end({ status: response.status });
+      if (!inPieces(response.body)) exchange.end({ status: response.status });
       return withOrigin(response, origin);
     } catch (error) {
       return withOrigin(fail(error, request, front, exchange), origin);
@@ -124,11 +124,11 @@ export function createRouter(
   };
 }
 
-async function handle(
+function handle(
   request: ClientRequest,
   endpoint: Endpoint,
   context: Context,
-): Promise<Reply> {
+): Reply | Promise<Reply> {
   const method = request.method === "HEAD" ? "GET" : request.method;
   const handler = Object.hasOwn(endpoint.methods, method) ? endpoint.methods[method] : undefined;
   if (handler === undefined) {
@@ -141,7 +141,7 @@ async function handle(
       },
     );
   }
-  return await handler(request, context);
+  return handler(request, context);
 }
 
 /** Any failure as the client's answer. */

@@ -166,7 +166,7 @@ export function sseEvents(parser: SseParser = new SseParser()): TransformStream<
     transform(line, controller) {
       // A held piece of rubbish and the event that showed it to be rubbish come out one after the other.
       const events: SseEvent[] = [];
-      take(parser, line, events);
+      takeLine(parser, line, events);
       for (const event of events) controller.enqueue(event);
     },
     flush(controller) {
@@ -181,7 +181,7 @@ export function sseEvents(parser: SseParser = new SseParser()): TransformStream<
 }
 
 /** Adds what a line completes: nothing, one event, or a malformed one and then the line's own. */
-function take(parser: SseParser, line: string, events: SseEvent[]): void {
+function takeLine(parser: SseParser, line: string, events: SseEvent[]): void {
   const event = parser.line(line);
   if (event === undefined) return;
   events.push(event);
@@ -250,7 +250,7 @@ export function eventReader(
     kept = lines.pop()!;
     if (kept.length > MAX_EVENT) throw tooLong();
     const events: SseEvent[] = [];
-    for (const line of lines) take(parser, line, events);
+    for (const line of lines) takeLine(parser, line, events);
     return events;
   }
 
@@ -260,21 +260,26 @@ export function eventReader(
     return await readGeneral(general);
   }
 
+  function take(
+    piece: Uint8Array | undefined,
+  ): SseEvent[] | undefined | Promise<SseEvent[] | undefined> {
+    ended = piece === undefined;
+    const text = piece ? decoder.decode(piece, { stream: true }) : decoder.decode();
+    if (text.includes("\r")) return goGeneral(text);
+    const events = text === "" ? [] : split(text);
+    if (!ended) return events;
+    // The last line may lack its end; TextLineStream gives it all the same.
+    if (kept !== "") events.push(...split("\n"));
+    const last = parser.end();
+    if (last) events.push(last);
+    return events.length > 0 ? events : undefined;
+  }
+
   return {
-    async read() {
-      if (general) return await readGeneral(general);
-      if (ended) return undefined;
-      const piece = await bytes.read();
-      ended = piece === undefined;
-      const text = piece ? decoder.decode(piece, { stream: true }) : decoder.decode();
-      if (text.includes("\r")) return await goGeneral(text);
-      const events = text === "" ? [] : split(text);
-      if (!ended) return events;
-      // The last line may lack its end; TextLineStream gives it all the same.
-      if (kept !== "") events.push(...split("\n"));
-      const last = parser.end();
-      if (last) events.push(last);
-      return events.length > 0 ? events : undefined;
+    read() {
+      if (general) return readGeneral(general);
+      // Not `await`: an async function takes a kilobyte, and this is done for every event.
+      return ended ? Promise.resolve(undefined) : bytes.read().then(take);
     },
     async cancel(reason) {
       // Through the pipes of the general path the reason would arrive some turns later.

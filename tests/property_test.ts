@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { CompletionBuilder } from "../lib/completion.ts";
 import { Enricher } from "../lib/enrich.ts";
+import { toStream } from "../lib/http1/reply.ts";
 import { relay } from "../lib/relay.ts";
 import { eventReader, type SseEvent, sseEvents } from "../lib/sse.ts";
 import { ChatTranslator } from "../lib/translators.ts";
@@ -28,7 +29,8 @@ function enricher(): Enricher {
 async function throughTheBridge(pieces: Iterable<Uint8Array>): Promise<string> {
   const reader = eventReader(streamOf(pieces));
   const options = { heartbeat: 0, idle: 0, abort: () => {} };
-  return await new Response(relay(reader, new ChatTranslator(enricher()), options)).text();
+  return await new Response(toStream(relay(reader, new ChatTranslator(enricher()), options)))
+    .text();
 }
 
 function eventsIn(bytes: Uint8Array): Promise<SseEvent[]> {

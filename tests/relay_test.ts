@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { toStream } from "../lib/http1/reply.ts";
 import { HEARTBEAT, relay, type RelayOptions, type StreamTranslator } from "../lib/relay.ts";
 import type { EventReader, SseEvent } from "../lib/sse.ts";
 
@@ -57,7 +58,7 @@ function relayed(options: Partial<RelayOptions> = {}) {
   const ended: boolean[] = [];
   const aborted: unknown[] = [];
   let firsts = 0;
-  const body = relay(reader, new PlainTranslator(), {
+  const pieces = relay(reader, new PlainTranslator(), {
     heartbeat: 0,
     idle: 0,
     abort(reason) {
@@ -68,7 +69,7 @@ function relayed(options: Partial<RelayOptions> = {}) {
     onEnd: (left) => ended.push(left),
     ...options,
   });
-  return { reader, body, ended, aborted, firsts: () => firsts };
+  return { reader, pieces, body: toStream(pieces), ended, aborted, firsts: () => firsts };
 }
 
 Deno.test("relay() writes what the translator makes of each batch, and its end", async () => {
@@ -177,4 +178,50 @@ Deno.test("relay() ends a whole answer whose stream stays open", async () => {
   assertEquals(await new Response(body).text(), "a;finish;(over)");
   assert(performance.now() - start >= 1_900, "usage may still come: it waits two seconds");
   assertEquals([ended, aborted], [[false], ["the answer is whole"]]);
+});
+
+Deno.test("relay() says with the last words that nothing comes behind them", async () => {
+  const { reader, pieces } = relayed();
+  reader.give("a");
+  assertEquals([await pieces.next(), pieces.over], ["a;", false]);
+  reader.give("b", "end");
+  reader.end();
+  assertEquals([await pieces.next(), pieces.over], ["b;end;", true]);
+  assertEquals(await pieces.next(), undefined);
+});
+
+Deno.test("relay() keeps what comes while the client takes a comment line, last words included", async () => {
+  const { reader, pieces } = relayed({ heartbeat: 5 });
+  assertEquals(await pieces.next(), HEARTBEAT);
+  reader.give("a", "end");
+  reader.end();
+  // Nobody asks yet; the read of the gateway that was under way comes to its end.
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals([pieces.over, reader.reads], [false, 2]);
+  assertEquals([await pieces.next(), pieces.over], ["a;end;", true]);
+});
+
+Deno.test("relay() ends the wait for a piece when the client leaves", async () => {
+  const { pieces, ended, aborted } = relayed();
+  const waiting = pieces.next();
+  pieces.cancel();
+  assertEquals([await waiting, pieces.over, await pieces.next()], [undefined, true, undefined]);
+  pieces.cancel();
+  assertEquals([ended, aborted.length], [[true], 1]);
+});
+
+Deno.test("relay() ends the stream with what its translator throws", async () => {
+  const reader = new FedReader();
+  const translator = new PlainTranslator();
+  translator.event = () => {
+    throw new Error("too long");
+  };
+  const aborted: unknown[] = [];
+  const pieces = relay(reader, translator, {
+    heartbeat: 0,
+    idle: 0,
+    abort: (reason) => aborted.push(reason),
+  });
+  reader.give("a");
+  assertEquals([await pieces.next(), pieces.over, aborted.length], ["(too long)", true, 1]);
 });

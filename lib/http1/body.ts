@@ -35,6 +35,8 @@ export class Body {
   readonly #chunks: ChunkDecoder | undefined;
   /** What is left of a stated length. */
   #left: number;
+  /** Where the read that is under way puts what it gets. */
+  #room: Uint8Array | undefined;
 
   /** Awaited before the first read: a client may wait to be asked for its body. */
   onBegin: (() => Promise<void>) | undefined;
@@ -68,28 +70,18 @@ export class Body {
   }
 
   /**
-   * Reads what has come, waiting for something.
+   * Reads what has come, waiting for something. One call at a time.
    *
    * @param into Where to put it; the result is how many bytes there are, 0 at the end.
    * @throws {TypeError} Where the body breaks off, or is malformed; the socket's error.
    */
-  async read(into: Uint8Array): Promise<number> {
-    if (this.onBegin) await this.#begin();
-    while (!this.complete) {
-      const room = into.length > this.#left ? into.subarray(0, this.#left) : into;
-      const count = await this.#connection.read(room) ?? 0;
-      if (count === 0) {
-        if (this.#left !== Infinity || this.#chunks) {
-          this.onCut?.();
-          throw broken("the connection was closed");
-        }
-        this.#left = 0;
-      }
-      const length = this.#take(room.subarray(0, count));
-      this.onRead?.();
-      if (length > 0) return length;
-    }
-    return 0;
+  read(into: Uint8Array): Promise<number> {
+    if (this.onBegin) return this.#begin().then(() => this.read(into));
+    if (this.complete) return Promise.resolve(0);
+    const room = into.length > this.#left ? into.subarray(0, this.#left) : into;
+    this.#room = room;
+    // Not `await`: an async function takes a kilobyte, and this is done for every event.
+    return this.#connection.read(room).then(this.#took);
   }
 
   async #begin(): Promise<void> {
@@ -98,14 +90,31 @@ export class Body {
     await begin?.();
   }
 
-  /** What of a piece is payload; the rest of it goes back. */
-  #take(piece: Uint8Array): number {
-    if (this.#chunks === undefined) {
-      this.#left -= piece.length;
-      return piece.length;
+  readonly #took = (read: number | null): number | Promise<number> => {
+    const room = this.#room!;
+    const count = read ?? 0;
+    if (count === 0) {
+      if (this.#left !== Infinity || this.#chunks) {
+        this.onCut?.();
+        throw broken("the connection was closed");
+      }
+      this.#left = 0;
     }
-    const length = this.#chunks.decode(piece);
-    this.#connection.unread(piece.subarray(this.#chunks.used));
+    const length = this.#take(room, count);
+    this.onRead?.();
+    // Nothing but a part of a chunk's size may have come.
+    return length > 0 || this.complete ? length : this.read(room);
+  };
+
+  /** How much of what was read is payload; what is behind the body goes back. */
+  #take(room: Uint8Array, count: number): number {
+    if (this.#chunks === undefined) {
+      this.#left -= count;
+      return count;
+    }
+    const length = this.#chunks.decode(room, count);
+    const { used } = this.#chunks;
+    if (used < count) this.#connection.unread(room.subarray(used, count));
     return length;
   }
 }

@@ -50,37 +50,50 @@ export interface ByteReader {
  * if (await reader.read() !== undefined) throw new Error("the end");
  * ```
  */
-export function byteReader(
-  body: Body,
-  { onComplete, onBroken, failure = (error) => error }: BodyEvents = {},
-): ByteReader {
-  const into = body.buffer;
-  let over = false;
-  return {
-    async read() {
-      if (over) return undefined;
-      try {
-        const count = await body.read(into);
-        if (body.complete && !over) {
-          over = true;
-          onComplete?.();
-        }
-        return count === 0 ? undefined : into.subarray(0, count);
-      } catch (error) {
-        if (over) return undefined;
-        over = true;
-        onBroken?.();
-        throw failure(error);
-      }
-    },
-    cancel() {
-      if (!over) {
-        over = true;
-        onBroken?.();
-      }
-      return Promise.resolve();
-    },
+export function byteReader(body: Body, events: BodyEvents = {}): ByteReader {
+  return new BodyReader(body, events);
+}
+
+class BodyReader implements ByteReader {
+  readonly #body: Body;
+  readonly #events: BodyEvents;
+  readonly #into: Uint8Array<ArrayBuffer>;
+  #over = false;
+
+  constructor(body: Body, events: BodyEvents) {
+    this.#body = body;
+    this.#events = events;
+    this.#into = body.buffer;
+  }
+
+  read(): Promise<Uint8Array | undefined> {
+    if (this.#over) return Promise.resolve(undefined);
+    return this.#body.read(this.#into).then(this.#took, this.#failed);
+  }
+
+  cancel(): Promise<void> {
+    if (!this.#over) this.#break();
+    return Promise.resolve();
+  }
+
+  readonly #took = (count: number): Uint8Array | undefined => {
+    if (this.#body.complete && !this.#over) {
+      this.#over = true;
+      this.#events.onComplete?.();
+    }
+    return count === 0 ? undefined : this.#into.subarray(0, count);
   };
+
+  readonly #failed = (error: unknown): undefined => {
+    if (this.#over) return undefined;
+    this.#break();
+    throw this.#events.failure?.(error) ?? error;
+  };
+
+  #break(): void {
+    this.#over = true;
+    this.#events.onBroken?.();
+  }
 }
 
 /**

@@ -64,15 +64,16 @@ export class ChunkDecoder {
    * Takes the next piece, and moves the payload in it to its front.
    *
    * @param bytes The piece; it is changed.
+   * @param end Where it ends in the bytes.
    * @returns How long the payload is.
    * @throws {TypeError} Where this is no chunked body.
    */
-  decode(bytes: Uint8Array): number {
+  decode(bytes: Uint8Array, end = bytes.length): number {
     let length = 0;
     let at = 0;
-    while (at < bytes.length && this.#place !== "end") {
+    while (at < end && this.#place !== "end") {
       if (this.#place === "data") {
-        const count = Math.min(this.#left, bytes.length - at);
+        const count = Math.min(this.#left, end - at);
         if (at !== length) bytes.copyWithin(length, at, at + count);
         length += count;
         at += count;

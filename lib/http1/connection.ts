@@ -18,6 +18,10 @@ const PIECE = 16 * 1024;
 /** What is written together, so that it goes out in one packet. */
 const OUT = 64 * 1024;
 
+/** Room for a chunk's size, and its line end. */
+const SIZE_ROOM = 8;
+const HEX_DIGITS = "0123456789abcdef";
+
 const encoder = new TextEncoder();
 
 /** Why there is no head: the other end closed the connection before its first byte, or sent something else. */
@@ -57,6 +61,10 @@ export class Connection {
   #end = 0;
   /** What is about to be written: made once, because buffers are what the garbage collector has most work with. */
   #out: Uint8Array<ArrayBuffer> | undefined;
+  /** The part of it that a chunk's text goes to. */
+  #room: Uint8Array<ArrayBuffer> | undefined;
+  /** What the write that is under way may leave over. */
+  #unwritten: Uint8Array | undefined;
   #piece: Uint8Array<ArrayBuffer> | undefined;
   #filling: Promise<boolean> | undefined;
   #closed = false;
@@ -194,7 +202,14 @@ export class Connection {
    * @param parts Bytes, or text, which is written as UTF-8.
    * @throws The socket's error.
    */
-  async write(...parts: readonly (string | Uint8Array)[]): Promise<void> {
+  write(...parts: readonly (string | Uint8Array)[]): Promise<void> {
+    const text = joined(parts);
+    if (text === undefined) return this.#writeParts(parts);
+    const out = this.#out ??= new Uint8Array(OUT);
+    return this.#writeAll(out.subarray(0, encoder.encodeInto(text, out).written));
+  }
+
+  async #writeParts(parts: readonly (string | Uint8Array)[]): Promise<void> {
     const out = this.#out ??= new Uint8Array(OUT);
     let length = 0;
     for (const part of parts) {
@@ -215,10 +230,42 @@ export class Connection {
     if (length > 0) await this.#writeAll(out.subarray(0, length));
   }
 
-  async #writeAll(bytes: Uint8Array): Promise<void> {
-    let written = await this.#socket.write(bytes);
-    while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
+  /**
+   * Writes text as one chunk of a chunked body (RFC 9112, "Chunked transfer coding").
+   *
+   * @param text Not empty: an empty chunk ends a body.
+   * @param after What goes out behind it.
+   * @throws The socket's error.
+   */
+  writeChunk(text: string, after = ""): Promise<void> {
+    const behind = `\r\n${after}`;
+    if (SIZE_ROOM + (text.length + behind.length) * 3 > OUT) {
+      const bytes = encoder.encode(text);
+      return this.write(`${bytes.length.toString(16)}\r\n`, bytes, behind);
+    }
+    // How long it is in bytes is known when it has been encoded: the size is put in front of it then.
+    const out = this.#out ??= new Uint8Array(OUT);
+    const room = this.#room ??= out.subarray(SIZE_ROOM);
+    const { written } = encoder.encodeInto(text + behind, room);
+    let start = SIZE_ROOM;
+    out[--start] = 10;
+    out[--start] = 13;
+    for (let left = written - behind.length; left > 0; left >>= 4) {
+      out[--start] = HEX_DIGITS.charCodeAt(left & 15);
+    }
+    return this.#writeAll(out.subarray(start, SIZE_ROOM + written));
   }
+
+  #writeAll(bytes: Uint8Array): Promise<void> {
+    this.#unwritten = bytes;
+    // Not `await`: an async function takes a kilobyte, and this is done for every event.
+    return this.#socket.write(bytes).then(this.#wrote);
+  }
+
+  readonly #wrote = (count: number): void | Promise<void> => {
+    const bytes = this.#unwritten!;
+    if (count < bytes.length) return this.#writeAll(bytes.subarray(count));
+  };
 
   /** Says that nothing more will be written. */
   async finish(): Promise<void> {
@@ -235,6 +282,16 @@ export class Connection {
       // Closed by something else.
     }
   }
+}
+
+/** Text that surely fits; undefined where it may not, or is bytes. */
+function joined(parts: readonly (string | Uint8Array)[]): string | undefined {
+  let text = "";
+  for (const part of parts) {
+    if (typeof part !== "string") return undefined;
+    text += part;
+  }
+  return text.length > 0 && text.length * 3 <= OUT ? text : undefined;
 }
 
 /** Whether a head, or an empty line before it, may begin with a byte. */

@@ -8,7 +8,7 @@ import { STATUS_TEXT } from "@std/http/status";
 import { alarm } from "../alarm.ts";
 import type { Connection } from "./connection.ts";
 import { formatHead, hasBody, isAscii } from "./head.ts";
-import { isStream, type Reply } from "./reply.ts";
+import { inPieces, type Pieces, type Reply } from "./reply.ts";
 
 /** What an answer depends on beside itself. */
 export interface WriteOptions {
@@ -60,11 +60,12 @@ export async function writeReply(
   const start = `HTTP/1.1 ${status} ${(STATUS_TEXT as Record<number, string>)[status] ?? ""}`;
   const more = `date: ${date()}\r\n${close ? "connection: close\r\n" : ""}`;
   const fields = Object.entries(headers);
-  if (isStream(body)) {
+  if (inPieces(body)) {
     const encoding = chunked ? "transfer-encoding: chunked\r\n" : "";
     const bytes = formatHead(start, fields, more + encoding);
-    if (!head) return await writeStream(connection, bytes, body, { chunked, onLeave });
-    await Promise.all([connection.write(bytes), body.cancel()]);
+    if (!head) return await writePieces(connection, bytes, body, { chunked, onLeave });
+    body.cancel();
+    await connection.write(bytes);
     return true;
   }
   // What is whole already goes out in one piece.
@@ -102,19 +103,21 @@ function date(): string {
   return dateText;
 }
 
-/** Writes a stream, no faster than the client reads it. */
-async function writeStream(
+/** What ends a body in chunks. */
+const LAST_CHUNK = "0\r\n\r\n";
+
+/** Writes a body piece by piece, no faster than the client reads it. */
+async function writePieces(
   connection: Connection,
   head: string | Uint8Array,
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  pieces: Pieces,
   { chunked, onLeave }: Pick<WriteOptions, "chunked" | "onLeave">,
 ): Promise<boolean> {
-  const reader = body.getReader();
   let gone = false;
   onLeave(() => {
     gone = true;
-    // Ends the read that may be under way.
-    reader.cancel().catch(() => {});
+    // Ends the wait for the next piece.
+    pieces.cancel();
   });
   // The head goes out with the first piece, or without it where that takes longer.
   let before = head;
@@ -127,25 +130,37 @@ async function writeStream(
   });
   try {
     for (;;) {
-      const { value, done } = await reader.read();
+      const piece = await pieces.next();
       if (alone) await alone;
-      if (gone) return false;
-      if (value?.length === 0) continue;
-      const first = before;
       alone = undefined;
+      if (gone) return false;
+      const last = piece === undefined || pieces.over;
+      if (piece?.length === 0 && !last) continue;
+      const first = before;
       before = "";
-      if (done) {
-        await connection.write(first, chunked ? "0\r\n\r\n" : "");
-        return true;
-      }
-      if (chunked) await connection.write(first, `${value.length.toString(16)}\r\n`, value, "\r\n");
-      else await connection.write(first, value);
+      if (chunked) await writeChunk(connection, first, piece ?? "", last ? LAST_CHUNK : "");
+      else await connection.write(first, piece ?? "");
+      if (last) return true;
     }
   } catch {
     // The body broke off, or the connection did: neither may look complete.
-    reader.cancel().catch(() => {});
+    pieces.cancel();
     return false;
   } finally {
     callOff();
   }
+}
+
+/** Writes one chunk between what goes out with it; an empty one would be the last. */
+function writeChunk(
+  connection: Connection,
+  before: string | Uint8Array,
+  piece: string | Uint8Array<ArrayBuffer>,
+  after: string,
+): Promise<void> {
+  if (piece.length === 0) return connection.write(before, after);
+  // As nearly all are: without a copy of their own.
+  if (before === "" && typeof piece === "string") return connection.writeChunk(piece, after);
+  const bytes = typeof piece === "string" ? encoder.encode(piece) : piece;
+  return connection.write(before, `${bytes.length.toString(16)}\r\n`, bytes, `\r\n${after}`);
 }
