@@ -59,12 +59,6 @@ export class Connection {
   #start = 0;
   /** … to here. */
   #end = 0;
-  /** What is about to be written: made once, because buffers are what the garbage collector has most work with. */
-  #out: Uint8Array<ArrayBuffer> | undefined;
-  /** The part of it that a chunk's text goes to. */
-  #room: Uint8Array<ArrayBuffer> | undefined;
-  /** What the write that is under way may leave over. */
-  #unwritten: Uint8Array | undefined;
   #piece: Uint8Array<ArrayBuffer> | undefined;
   #filling: Promise<boolean> | undefined;
   #closed = false;
@@ -197,7 +191,7 @@ export class Connection {
   }
 
   /**
-   * Writes parts, together where they are short. One call at a time: the next one uses the same buffer.
+   * Writes parts, together where they are short. One call at a time.
    *
    * @param parts Bytes, or text, which is written as UTF-8.
    * @throws The socket's error.
@@ -205,12 +199,14 @@ export class Connection {
   write(...parts: readonly (string | Uint8Array)[]): Promise<void> {
     const text = joined(parts);
     if (text === undefined) return this.#writeParts(parts);
-    const out = this.#out ??= new Uint8Array(OUT);
-    return this.#writeAll(out.subarray(0, encoder.encodeInto(text, out).written));
+    const buffer = spare.pop() ?? new WriteBuffer();
+    const { all } = buffer;
+    return this.#writeAll(all.subarray(0, encoder.encodeInto(text, all).written), buffer);
   }
 
   async #writeParts(parts: readonly (string | Uint8Array)[]): Promise<void> {
-    const out = this.#out ??= new Uint8Array(OUT);
+    const buffer = spare.pop() ?? new WriteBuffer();
+    const out = buffer.all;
     let length = 0;
     for (const part of parts) {
       const most = typeof part === "string" ? part.length * 3 : part.length;
@@ -228,6 +224,7 @@ export class Connection {
       }
     }
     if (length > 0) await this.#writeAll(out.subarray(0, length));
+    giveBack(buffer);
   }
 
   /**
@@ -244,8 +241,8 @@ export class Connection {
       return this.write(`${bytes.length.toString(16)}\r\n`, bytes, behind);
     }
     // How long it is in bytes is known when it has been encoded: the size is put in front of it then.
-    const out = this.#out ??= new Uint8Array(OUT);
-    const room = this.#room ??= out.subarray(SIZE_ROOM);
+    const buffer = spare.pop() ?? new WriteBuffer();
+    const { all: out, room } = buffer;
     const { written } = encoder.encodeInto(text + behind, room);
     let start = SIZE_ROOM;
     out[--start] = 10;
@@ -253,19 +250,17 @@ export class Connection {
     for (let left = written - behind.length; left > 0; left >>= 4) {
       out[--start] = HEX_DIGITS.charCodeAt(left & 15);
     }
-    return this.#writeAll(out.subarray(start, SIZE_ROOM + written));
+    return this.#writeAll(out.subarray(start, SIZE_ROOM + written), buffer);
   }
 
-  #writeAll(bytes: Uint8Array): Promise<void> {
-    this.#unwritten = bytes;
+  /** Writes bytes, and gives back the buffer that they stand in; after a failure it is the garbage collector's. */
+  #writeAll(bytes: Uint8Array, buffer?: WriteBuffer): Promise<void> {
     // Not `await`: an async function takes a kilobyte, and this is done for every event.
-    return this.#socket.write(bytes).then(this.#wrote);
+    return this.#socket.write(bytes).then((count) => {
+      if (count < bytes.length) return this.#writeAll(bytes.subarray(count), buffer);
+      if (buffer) giveBack(buffer);
+    });
   }
-
-  readonly #wrote = (count: number): void | Promise<void> => {
-    const bytes = this.#unwritten!;
-    if (count < bytes.length) return this.#writeAll(bytes.subarray(count));
-  };
 
   /** Says that nothing more will be written. */
   async finish(): Promise<void> {
@@ -282,6 +277,23 @@ export class Connection {
       // Closed by something else.
     }
   }
+}
+
+/**
+ * What is about to be written. Nearly every write is done at once, so a few of these serve all
+ * connections; one for each would be 64 KiB that a stream has hardly any use for.
+ */
+class WriteBuffer {
+  readonly all = new Uint8Array(OUT);
+  /** The part that a chunk's text goes to. */
+  readonly room: Uint8Array = this.all.subarray(SIZE_ROOM);
+}
+
+const spare: WriteBuffer[] = [];
+const MOST_SPARE = 256;
+
+function giveBack(buffer: WriteBuffer): void {
+  if (spare.length < MOST_SPARE) spare.push(buffer);
 }
 
 /** Text that surely fits; undefined where it may not, or is bytes. */

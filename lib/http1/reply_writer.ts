@@ -161,6 +161,6 @@ function writeChunk(
   if (piece.length === 0) return connection.write(before, after);
   // As nearly all are: without a copy of their own.
   if (before === "" && typeof piece === "string") return connection.writeChunk(piece, after);
-  const bytes = typeof piece === "string" ? encoder.encode(piece) : piece;
+  const bytes = typeof piece !== "string" || isAscii(piece) ? piece : encoder.encode(piece);
   return connection.write(before, `${bytes.length.toString(16)}\r\n`, bytes, `\r\n${after}`);
 }
