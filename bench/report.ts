@@ -73,7 +73,7 @@ export interface Verdict {
   readonly row: Row;
   /** What was to be reached. */
   readonly goal: Goal;
-  /** The bridge's median over the other's; undefined where either is missing or void. */
+  /** The bridge's number over the other's, the median of the rounds; undefined where either is missing or void. */
   readonly ratio: number | undefined;
   /** Undefined where there is no ratio. */
   readonly met: boolean | undefined;
@@ -117,7 +117,9 @@ export function cell(
 }
 
 /**
- * The bridge's number over another's, from medians.
+ * The bridge's number over another's: the median of the rounds' ratios. Within a round they are measured
+ * right behind each other; from one round to the next a machine, a virtual one above all, may become
+ * twice as fast or slow, and medians of each alone would compare the one's luck with the other's.
  *
  * @param bridge Which bridge: run from source, or compiled.
  * @returns Undefined where either is missing or void.
@@ -128,11 +130,29 @@ function ratio(
   against: CandidateName,
   bridge: CandidateName,
 ): number | undefined {
-  const own = cell(results, bridge, row);
-  const other = cell(results, against, row);
-  if (!own || !other || own.bad > 0 || other.bad > 0) return undefined;
-  const value = own.median / other.median;
+  if (cell(results, bridge, row)?.bad !== 0 || cell(results, against, row)?.bad !== 0) {
+    return undefined;
+  }
+  const own = byRound(results, bridge, row);
+  const other = byRound(results, against, row);
+  const ratios = [...own].flatMap(([round, value]) => {
+    const beside = other.get(round);
+    return beside === undefined ? [] : [value / beside];
+  });
+  const value = quantile(ratios, 0.5);
   return Number.isFinite(value) ? value : undefined;
+}
+
+/** Round → what a candidate reached in it. */
+function byRound(
+  { samples }: Pick<Results, "samples">,
+  candidate: CandidateName,
+  row: RowName,
+): Map<number, number> {
+  return new Map(samples.flatMap((sample) => {
+    const value = sample.candidate === candidate ? sample.values[row] : undefined;
+    return typeof value === "number" && Number.isFinite(value) ? [[sample.round, value]] : [];
+  }));
 }
 
 /**

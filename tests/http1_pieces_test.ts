@@ -24,6 +24,15 @@ class NarrowSocket extends MemorySocket {
   }
 }
 
+/** A socket that looks at the bytes only when it is let. */
+class HeldSocket extends MemorySocket {
+  take = () => {};
+
+  override write(bytes: Uint8Array): Promise<number> {
+    return new Promise((resolve) => this.take = () => resolve(super.write(bytes)));
+  }
+}
+
 /** Pieces that are there; what isn't text or bytes is thrown. */
 class ListedPieces implements Pieces {
   readonly #list: (string | Uint8Array<ArrayBuffer> | Error)[];
@@ -99,6 +108,28 @@ for (const [what, text] of Object.entries(TEXTS)) {
     assertEquals(new TextDecoder().decode(latin1(socket.written)), expected);
   });
 }
+
+Deno.test("Connection.write() keeps what its socket hasn't taken yet, whatever other connections write", async () => {
+  const sockets = Array.from({ length: 12 }, () => new HeldSocket([]));
+  const connections = sockets.map((socket) => new Connection(socket));
+  const text = (round: number, at: number) => `${round}-${at} `.repeat(at + 1);
+  for (const round of [1, 2, 3]) {
+    const writing = connections.map((connection, at) =>
+      at % 3 === 0
+        ? connection.write(text(round, at))
+        : at % 3 === 1
+        ? connection.writeChunk(text(round, at))
+        : connection.write(latin1(text(round, at)), "")
+    );
+    // The last ones first; those in the middle are written before the others have gone out.
+    for (const socket of sockets.toReversed()) socket.take();
+    await Promise.all(writing);
+  }
+  sockets.forEach(({ written }, at) => {
+    const said = at % 3 === 1 ? unchunked(written).text : written;
+    assertEquals(said, [1, 2, 3].map((round) => text(round, at)).join(""));
+  });
+});
 
 /** Writes pieces as an answer. */
 async function answer(pieces: Pieces, chunked = true) {
