@@ -5,6 +5,7 @@
  */
 
 import { type Head, headEnd, MAX_HEAD, parseHead } from "./head.ts";
+import { giveBack, joined, OUT, SIZE_ROOM, takeBuffer, type WriteBuffer } from "./write_buffer.ts";
 
 /** What a connection needs of a socket. */
 export type Socket = Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close">;
@@ -15,13 +16,7 @@ const BUFFER = 4 * 1024;
 /** What one read of a body asks for. */
 const PIECE = 16 * 1024;
 
-/** What is written together, so that it goes out in one packet. */
-const OUT = 64 * 1024;
-
-/** Room for a chunk's size, and its line end. */
-const SIZE_ROOM = 8;
 const HEX_DIGITS = "0123456789abcdef";
-
 const encoder = new TextEncoder();
 
 /** Why there is no head: the other end closed the connection before its first byte, or sent something else. */
@@ -199,13 +194,13 @@ export class Connection {
   write(...parts: readonly (string | Uint8Array)[]): Promise<void> {
     const text = joined(parts);
     if (text === undefined) return this.#writeParts(parts);
-    const buffer = spare.pop() ?? new WriteBuffer();
+    const buffer = takeBuffer();
     const { all } = buffer;
     return this.#writeAll(all.subarray(0, encoder.encodeInto(text, all).written), buffer);
   }
 
   async #writeParts(parts: readonly (string | Uint8Array)[]): Promise<void> {
-    const buffer = spare.pop() ?? new WriteBuffer();
+    const buffer = takeBuffer();
     const out = buffer.all;
     let length = 0;
     for (const part of parts) {
@@ -241,7 +236,7 @@ export class Connection {
       return this.write(`${bytes.length.toString(16)}\r\n`, bytes, behind);
     }
     // How long it is in bytes is known when it has been encoded: the size is put in front of it then.
-    const buffer = spare.pop() ?? new WriteBuffer();
+    const buffer = takeBuffer();
     const { all: out, room } = buffer;
     const { written } = encoder.encodeInto(text + behind, room);
     let start = SIZE_ROOM;
@@ -277,33 +272,6 @@ export class Connection {
       // Closed by something else.
     }
   }
-}
-
-/**
- * What is about to be written. Nearly every write is done at once, so a few of these serve all
- * connections; one for each would be 64 KiB that a stream has hardly any use for.
- */
-class WriteBuffer {
-  readonly all = new Uint8Array(OUT);
-  /** The part that a chunk's text goes to. */
-  readonly room: Uint8Array = this.all.subarray(SIZE_ROOM);
-}
-
-const spare: WriteBuffer[] = [];
-const MOST_SPARE = 256;
-
-function giveBack(buffer: WriteBuffer): void {
-  if (spare.length < MOST_SPARE) spare.push(buffer);
-}
-
-/** Text that surely fits; undefined where it may not, or is bytes. */
-function joined(parts: readonly (string | Uint8Array)[]): string | undefined {
-  let text = "";
-  for (const part of parts) {
-    if (typeof part !== "string") return undefined;
-    text += part;
-  }
-  return text.length > 0 && text.length * 3 <= OUT ? text : undefined;
 }
 
 /** Whether a head, or an empty line before it, may begin with a byte. */
