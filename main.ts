@@ -23,6 +23,15 @@ async function readText(path: string): Promise<string | undefined> {
   }
 }
 
+/** Writes to standard error. That nobody reads the log any more ends no answer that is under way. */
+function complain(text: string): void {
+  try {
+    Deno.stderr.writeSync(encoder.encode(text));
+  } catch {
+    // There is nobody left to tell.
+  }
+}
+
 if (import.meta.main) {
   try {
     const code = await run(Deno.args, {
@@ -33,7 +42,7 @@ if (import.meta.main) {
       setVariable: (name, value) => Deno.env.set(name, value),
       readText,
       out: (text) => Deno.stdout.writeSync(encoder.encode(text)),
-      err: (text) => Deno.stderr.writeSync(encoder.encode(text)),
+      err: complain,
       machine,
       terminal: { out: Deno.stdout.isTerminal(), err: Deno.stderr.isTerminal() },
       onSignal: (name, handler) => {

@@ -84,6 +84,11 @@ export function relay(
   return new Relay(reader, translator, options);
 }
 
+interface Asked {
+  readonly resolve: (piece: string | undefined) => void;
+  readonly reject: (cause: unknown) => void;
+}
+
 class Relay implements Pieces {
   readonly #reader: EventReader;
   readonly #translator: StreamTranslator;
@@ -92,10 +97,12 @@ class Relay implements Pieces {
   #lastWrite = this.#lastRead;
   /** Whether the gateway's next events are waited for. */
   #reading = false;
-  /** Takes the next piece, where somebody waits for it. */
-  #asked: ((piece: string | undefined) => void) | undefined;
+  /** Whoever waits for the next piece. */
+  #asked: Asked | undefined;
   /** A piece that came when nobody waited for it; the next one is not read before it was taken. */
   #text = "";
+  /** What made the body break off, until somebody was told. */
+  #failure: { readonly cause: unknown } | undefined;
   #begun = false;
   #over = false;
   #callOff = () => {};
@@ -108,19 +115,25 @@ class Relay implements Pieces {
   }
 
   get over(): boolean {
-    return this.#over && this.#text === "";
+    return this.#over && this.#text === "" && this.#failure === undefined;
   }
 
   next(): Promise<string | undefined> {
-    if (this.#text !== "" || this.#over) {
-      const text = this.#text;
-      this.#text = "";
-      return Promise.resolve(text === "" ? undefined : text);
-    }
-    return new Promise((resolve) => {
-      this.#asked = resolve;
+    if (this.#text !== "" || this.#over) return this.#left();
+    return new Promise((resolve, reject) => {
+      this.#asked = { resolve, reject };
       if (!this.#reading) this.#read();
     });
+  }
+
+  /** What nobody has taken yet. */
+  #left(): Promise<string | undefined> {
+    const text = this.#text;
+    this.#text = "";
+    if (text !== "") return Promise.resolve(text);
+    const failure = this.#failure;
+    this.#failure = undefined;
+    return failure ? Promise.reject(failure.cause) : Promise.resolve(undefined);
   }
 
   cancel(): void {
@@ -139,13 +152,18 @@ class Relay implements Pieces {
     this.#reading = false;
     if (this.#over) return;
     this.#lastRead = performance.now();
-    if (events === undefined) return this.#finish();
-    let text = "";
     try {
-      for (const event of events) text += this.#translator.event(event);
+      if (events === undefined) this.#finish();
+      else this.#carry(events);
     } catch (cause) {
-      return this.#break(cause);
+      if (this.#over) this.#fail(cause);
+      else this.#break(cause);
     }
+  };
+
+  #carry(events: SseEvent[]): void {
+    let text = "";
+    for (const event of events) text += this.#translator.event(event);
     if (this.#translator.ended) {
       this.#last(text);
       void drain(this.#reader, this.#giveUp);
@@ -153,15 +171,30 @@ class Relay implements Pieces {
       this.#begin();
       this.#give(text);
     } else if (this.#asked) this.#read();
-  };
+  }
 
   readonly #break = (cause: unknown): void => {
     this.#reading = false;
     // It was ended from this side, and the read with it.
     if (this.#over) return;
-    this.#finish(cause);
-    this.#giveUp(cause);
+    try {
+      this.#finish(cause);
+      this.#giveUp(cause);
+    } catch (failure) {
+      this.#fail(failure);
+    }
   };
+
+  /** There isn't even a last word: the body breaks off, and the gateway's request ends. */
+  #fail(cause: unknown): void {
+    this.#over = true;
+    this.#callOff();
+    this.#giveUp(cause);
+    const asked = this.#asked;
+    this.#asked = undefined;
+    if (asked) asked.reject(cause);
+    else this.#failure = { cause };
+  }
 
   /** Ends the gateway's request: from both ends, because Deno may have lost the tie between signal and body. */
   readonly #giveUp = (reason: unknown): void => {
@@ -197,7 +230,7 @@ class Relay implements Pieces {
   #give(text: string): void {
     const asked = this.#asked;
     this.#asked = undefined;
-    if (asked) asked(text === "" ? undefined : text);
+    if (asked) asked.resolve(text === "" ? undefined : text);
     else this.#text += text;
   }
 
@@ -206,7 +239,11 @@ class Relay implements Pieces {
     const { heartbeat, idle } = this.#options;
     const shortest = Math.min(heartbeat || LINGER, idle || LINGER, LINGER);
     this.#callOff = alarm(Math.max(5, shortest / 4), () => {
-      this.#look(performance.now());
+      try {
+        this.#look(performance.now());
+      } catch (cause) {
+        this.#fail(cause);
+      }
       if (!this.#over) this.#watch();
     });
   }

@@ -16,6 +16,57 @@ import type { SseEvent } from "./sse.ts";
 export const DONE = "data: [DONE]\n\n";
 
 /**
+ * What is told of a chat answer, whatever its chunks become: the enricher knows how far it is.
+ *
+ * @example
+ * ```ts
+ * import { Enricher } from "./enrich.ts";
+ * import { ChunkTranslator } from "./translators.ts";
+ *
+ * class Counter extends ChunkTranslator {
+ *   protected override told(chunks: readonly unknown[]): string {
+ *     return `${chunks.length};`;
+ *   }
+ * }
+ * const counter = new Counter(new Enricher({ model: "m", created: 1, makeId: () => "x" }));
+ * const text = counter.event({ type: "json", value: { choices: [{ delta: { content: "hi" } }] } });
+ * if (text !== "1;" || counter.ended) throw new Error("a chunk");
+ * ```
+ */
+export abstract class ChunkTranslator implements StreamTranslator {
+  /** The state of the answer. */
+  protected readonly enricher: Enricher;
+
+  /** Makes the translator of the answer whose state `enricher` is. */
+  constructor(enricher: Enricher) {
+    this.enricher = enricher;
+  }
+
+  /** Whether the last word was said. */
+  get ended(): boolean {
+    return this.enricher.ending !== undefined;
+  }
+
+  /** Whether the answer is whole. */
+  get finished(): boolean {
+    return this.enricher.finished;
+  }
+
+  /** The text for an event. */
+  event(event: SseEvent): string {
+    return this.ended ? "" : this.told(this.enricher.event(event));
+  }
+
+  /** The text for the end of the gateway's body. */
+  end(cause?: unknown): string {
+    return this.ended ? "" : this.told(this.enricher.end(cause));
+  }
+
+  /** The text for the next chunks. */
+  protected abstract told(chunks: readonly Chunk[]): string;
+}
+
+/**
  * Chat chunks as server-sent events: `data: {…}` and a blank line each, `[DONE]` at the end of a whole
  * answer. After an error there is no `[DONE]`: a client that overlooks the error must not take the
  * stream for a whole one.
@@ -31,38 +82,12 @@ export const DONE = "data: [DONE]\n\n";
  * if (!text.endsWith("data: [DONE]\n\n") || !translator.ended) throw new Error("the end");
  * ```
  */
-export class ChatTranslator implements StreamTranslator {
-  readonly #enricher: Enricher;
-
-  /** Makes the translator of the stream whose state `enricher` is. */
-  constructor(enricher: Enricher) {
-    this.#enricher = enricher;
-  }
-
-  /** Whether the ending was written. */
-  get ended(): boolean {
-    return this.#enricher.ending !== undefined;
-  }
-
-  /** Whether the answer is whole. */
-  get finished(): boolean {
-    return this.#enricher.finished;
-  }
-
-  /** The text for an event. */
-  event(event: SseEvent): string {
-    return this.ended ? "" : this.#text(this.#enricher.event(event));
-  }
-
-  /** The text for the end of the gateway's body. */
-  end(cause?: unknown): string {
-    return this.ended ? "" : this.#text(this.#enricher.end(cause));
-  }
-
-  #text(chunks: Chunk[]): string {
+export class ChatTranslator extends ChunkTranslator {
+  /** The chunks' events, and the end of a whole answer. */
+  protected override told(chunks: readonly Chunk[]): string {
     let text = "";
     for (const chunk of chunks) text += `data: ${toJson(chunk)}\n\n`;
-    return this.#enricher.ending?.type === "finished" ? text + DONE : text;
+    return this.enricher.ending?.type === "finished" ? text + DONE : text;
   }
 }
 
@@ -85,42 +110,17 @@ export class ChatTranslator implements StreamTranslator {
  * if (object !== "chat.completion" || !collector.ended) throw new Error("whole");
  * ```
  */
-export class CompletionCollector implements StreamTranslator {
-  readonly #enricher: Enricher;
+export class CompletionCollector extends ChunkTranslator {
   readonly #builder = new CompletionBuilder();
-
-  /** Makes the collector of the answer whose state `enricher` is. */
-  constructor(enricher: Enricher) {
-    this.#enricher = enricher;
-  }
-
-  /** Whether nothing more will come. */
-  get ended(): boolean {
-    return this.#enricher.ending !== undefined;
-  }
-
-  /** Whether the answer is whole. */
-  get finished(): boolean {
-    return this.#enricher.finished;
-  }
-
-  /** Takes an event; the text is empty. */
-  event(event: SseEvent): string {
-    return this.#collect(this.#enricher.event(event));
-  }
-
-  /** Takes the end of the gateway's body; the text is empty. */
-  end(cause?: unknown): string {
-    return this.#collect(this.#enricher.end(cause));
-  }
 
   /** Everything that came, as one `chat.completion`. */
   completion(): JsonObject {
     return this.#builder.build();
   }
 
-  #collect(chunks: readonly Chunk[]): string {
-    if (this.#enricher.ending?.type !== "failed") {
+  /** Joins the chunks; the text is empty. */
+  protected override told(chunks: readonly Chunk[]): string {
+    if (this.enricher.ending?.type !== "failed") {
       for (const chunk of chunks) this.#builder.add(chunk);
     }
     return "";

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { startProgram } from "./helpers/program.ts";
 import { Log, type LogOptions } from "../lib/log.ts";
 
 function log(more: Partial<LogOptions> = {}): { log: Log; lines: string[] } {
@@ -68,5 +69,17 @@ Deno.test("Log masks what looks like a token, in both forms", () => {
     const { log: one, lines } = log({ format });
     one.info("dapi0123456789abcdef", { header: "Bearer abcdefgh" });
     assert(!/dapi0|abcdefgh/.test(lines[0]), lines[0]);
+  }
+});
+
+Deno.test("the program goes on answering when nobody reads its log any more", async () => {
+  await using program = await startProgram(["--port", "0", "--demo"]);
+  const url = await program.url;
+  await program.stopReading();
+  const start = performance.now();
+  // Lines are written some time after their requests.
+  while (performance.now() - start < 500) {
+    const response = await fetch(`${url}/models`);
+    assertEquals([response.status, (await response.json()).object], [200, "list"]);
   }
 });

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { toStream } from "../lib/http1/reply.ts";
 import { HEARTBEAT, relay, type RelayOptions, type StreamTranslator } from "../lib/relay.ts";
 import type { EventReader, SseEvent } from "../lib/sse.ts";
@@ -224,4 +224,33 @@ Deno.test("relay() ends the stream with what its translator throws", async () =>
   });
   reader.give("a");
   assertEquals([await pieces.next(), pieces.over, aborted.length], ["(too long)", true, 1]);
+});
+
+for (const way of ["the gateway's end", "the last word", "a break", "a silence"] as const) {
+  Deno.test(`relay() breaks off, and ends the gateway's request, when what it tells of ${way} fails`, async () => {
+    const { reader, pieces, aborted } = relayed({
+      idle: way === "a silence" ? 20 : 0,
+      onEnd: () => {
+        throw new Error("the log is closed");
+      },
+    });
+    if (way === "the gateway's end") reader.end();
+    else if (way === "the last word") reader.give("end");
+    else if (way === "a break") reader.fail(new Error("reset"));
+    await assertRejects(() => pieces.next(), Error, "the log is closed");
+    assert(aborted.length > 0 && pieces.over, "nobody waits for the rest");
+    pieces.cancel();
+  });
+}
+
+Deno.test("relay() breaks off when its translator has no last word", async () => {
+  const reader = new FedReader();
+  const translator = new PlainTranslator();
+  translator.end = () => {
+    throw new Error("no word");
+  };
+  const pieces = relay(reader, translator, { heartbeat: 0, idle: 0, abort: () => {} });
+  reader.end();
+  await assertRejects(() => pieces.next(), Error, "no word");
+  assertEquals(await pieces.next(), undefined);
 });

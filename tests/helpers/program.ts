@@ -37,6 +37,8 @@ export interface Program extends AsyncDisposable {
   readonly url: Promise<string>;
   /** What it wrote to standard error. */
   readonly text: () => string;
+  /** Closes the pipe that it writes to, as a log's reader does that ends. */
+  readonly stopReading: () => Promise<void>;
   /** Sends it a signal. */
   readonly signal: (name: Deno.Signal) => void;
   /** Its exit code, once it has ended. */
@@ -93,9 +95,10 @@ export async function startProgram(
   let text = "";
   const url = Promise.withResolvers<string>();
   url.promise.catch(() => {});
+  const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
   const reading = (async () => {
-    for await (const piece of child.stderr.pipeThrough(new TextDecoderStream())) {
-      text += piece;
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+      text += piece.value;
       const match = /listening\s+(http:\S+)[^]*Ctrl-C/.exec(text);
       if (match) url.resolve(match[1]);
     }
@@ -105,6 +108,7 @@ export async function startProgram(
   return {
     url: url.promise,
     text: () => text,
+    stopReading: () => reader.cancel(),
     signal: (name) => child.kill(name),
     ended,
     async [Symbol.asyncDispose]() {
