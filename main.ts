@@ -10,7 +10,7 @@ import denoConfig from "./deno.json" with { type: "json" };
 import embeddedModels from "./models.json" with { type: "json" };
 import { run } from "./lib/app.ts";
 import { BridgeError, maskSecrets } from "./lib/errors.ts";
-import { machine } from "./lib/machine.ts";
+import { machine } from "./lib/system/machine.ts";
 
 const encoder = new TextEncoder();
 

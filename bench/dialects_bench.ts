@@ -7,9 +7,9 @@
  * @module
  */
 
-import { encodeChat } from "../lib/dialects/chat.ts";
-import { encodeRequest } from "../lib/dialects/responses.ts";
-import { Enricher } from "../lib/enrich.ts";
+import { encodeChat } from "../lib/dialects/chat/request.ts";
+import { encodeRequest } from "../lib/dialects/responses/mod.ts";
+import { Enricher } from "../lib/enrich/chunks.ts";
 import { ChatTranslator } from "../lib/translators.ts";
 import { eventText } from "./gateway.ts";
 

@@ -7,8 +7,8 @@
  */
 
 import type { ReadableHeaders } from "./http1/head.ts";
-import { isLoopback } from "./base_url.ts";
-import type { Config } from "./config.ts";
+import { isLoopback } from "./config/base_url.ts";
+import type { Config } from "./config/config.ts";
 import { BridgeError } from "./errors.ts";
 
 /** The settings that decide. */

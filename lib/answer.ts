@@ -8,10 +8,10 @@
 import { alarm } from "./alarm.ts";
 import type { Credentials } from "./access.ts";
 import type { Bridge } from "./bridge.ts";
-import { Enricher } from "./enrich.ts";
-import { gatewayError, isErrorBody } from "./errors.ts";
-import type { Exchange } from "./exchange.ts";
-import type { GatewayAnswer } from "./gateway.ts";
+import { Enricher } from "./enrich/chunks.ts";
+import { gatewayError, isErrorBody } from "./gateway/errors.ts";
+import type { Exchange } from "./observe/exchange.ts";
+import type { GatewayAnswer } from "./gateway/gateway.ts";
 import { jsonReply, type Pieces, type Reply } from "./http1/reply.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import { isJson, lateEvents, readEvents, readJson } from "./readers.ts";

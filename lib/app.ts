@@ -5,11 +5,11 @@
  * @module
  */
 
-import { type Config, readConfig, settings } from "./config.ts";
-import { FLAGS, parseCommandLine } from "./flags.ts";
-import { readEnvFile } from "./locate.ts";
-import { setUpNetwork } from "./network.ts";
-import type { Start, System } from "./system.ts";
+import { type Config, readConfig, settings } from "./config/config.ts";
+import { FLAGS, parseCommandLine } from "./config/flags.ts";
+import { readEnvFile } from "./config/locate.ts";
+import { setUpNetwork } from "./config/proxies.ts";
+import type { Start, System } from "./system/system.ts";
 
 /** Runs a command; the result is the exit code. */
 type Command = (start: Start) => Promise<number>;
@@ -33,7 +33,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
  * @example
  * ```ts
  * import { run } from "./app.ts";
- * import type { System } from "./system.ts";
+ * import type { System } from "./system/system.ts";
  *
  * let out = "";
  * const system = { version: "1.2.3", out: (text: string) => void (out += text) } as System;
@@ -44,12 +44,12 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 export async function run(args: readonly string[], system: System): Promise<number> {
   const line = parseCommandLine(args);
   if (line.flags.help === true) {
-    const { helpText } = await import("./help.ts");
+    const { helpText } = await import("./commands/help.ts");
     system.out(helpText(line.command) + "\n");
     return 0;
   }
   if (line.flags.version === true) {
-    const { versionText } = await import("./version.ts");
+    const { versionText } = await import("./commands/version.ts");
     system.out(versionText(system.version) + "\n");
     return 0;
   }

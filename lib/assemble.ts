@@ -5,12 +5,12 @@
  */
 
 import type { Bridge, Front } from "./bridge.ts";
-import { Gateway } from "./gateway.ts";
+import { Gateway } from "./gateway/gateway.ts";
 import { createClient } from "./http1/client.ts";
-import { CallMemory } from "./memory.ts";
-import { Negotiator } from "./negotiate.ts";
-import { opens } from "./network.ts";
-import { RunawayGuard } from "./runaway.ts";
+import { ToolCallCache } from "./adapt/tool_call_cache.ts";
+import { Negotiator } from "./adapt/negotiator.ts";
+import { opens } from "./config/proxies.ts";
+import { RunawayGuard } from "./adapt/retry_loop_guard.ts";
 
 /** The way to the gateway. */
 export interface Way {
@@ -59,7 +59,7 @@ export function assemble(front: Front, { gateway: base, certificates, proxy }: W
       },
     }),
     negotiator: new Negotiator(),
-    memory: new CallMemory(),
+    memory: new ToolCallCache(),
     guard: config.runawayGuard ? new RunawayGuard() : undefined,
   };
 }

@@ -6,22 +6,22 @@
  * @module
  */
 
-import type { Config } from "./config.ts";
-import type { Gateway } from "./gateway.ts";
+import type { Config } from "./config/config.ts";
+import type { Gateway } from "./gateway/gateway.ts";
 import type { JsonObject } from "./json.ts";
-import type { Log } from "./log.ts";
-import type { CallMemory } from "./memory.ts";
-import type { Metrics } from "./metrics.ts";
-import type { Catalogue } from "./models.ts";
-import type { Negotiator } from "./negotiate.ts";
-import type { RunawayGuard } from "./runaway.ts";
+import type { Log } from "./observe/log.ts";
+import type { ToolCallCache } from "./adapt/tool_call_cache.ts";
+import type { Metrics } from "./observe/metrics.ts";
+import type { Catalog } from "./models/catalog.ts";
+import type { Negotiator } from "./adapt/negotiator.ts";
+import type { RunawayGuard } from "./adapt/retry_loop_guard.ts";
 
 /** What is needed to listen, and to answer everything but chats. */
 export interface Front {
   /** The settings. */
   readonly config: Config;
   /** The list of models in force; it may change while the bridge runs. */
-  readonly catalogue: () => Catalogue;
+  readonly catalogue: () => Catalog;
   /** What is known of a model beyond the list, for `GET /models`. */
   readonly metadata: (id: string) => JsonObject;
   /** The log. */
@@ -39,7 +39,7 @@ export interface Bridge extends Front {
   /** What refusals have taught. */
   readonly negotiator: Negotiator;
   /** What chat clients can't carry from turn to turn. */
-  readonly memory: CallMemory;
+  readonly memory: ToolCallCache;
   /** Stops runaways; undefined where it is turned off. */
   readonly guard: RunawayGuard | undefined;
 }

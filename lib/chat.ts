@@ -9,17 +9,18 @@
 import { type Credentials, readCredentials } from "./access.ts";
 import { type Answer, type Journey, streamAnswer, wholeAnswer } from "./answer.ts";
 import type { Bridge } from "./bridge.ts";
-import { encodeChat } from "./dialects/chat.ts";
-import { encodeRequest } from "./dialects/responses.ts";
-import { encodePassthrough } from "./dialects/passthrough.ts";
-import { gatewayError, maskSecrets } from "./errors.ts";
-import type { Exchange } from "./exchange.ts";
+import { encodeChat } from "./dialects/chat/request.ts";
+import { encodeRequest } from "./dialects/responses/mod.ts";
+import { encodePassthrough } from "./dialects/responses/passthrough.ts";
+import { maskSecrets } from "./errors.ts";
+import { gatewayError } from "./gateway/errors.ts";
+import type { Exchange } from "./observe/exchange.ts";
 import type { ReadableHeaders } from "./http1/head.ts";
 import type { Reply } from "./http1/reply.ts";
 import type { ClientRequest } from "./http1/request.ts";
 import type { JsonObject } from "./json.ts";
-import { routeOf } from "./models.ts";
-import { applyLessons, describeLesson, type Plan } from "./negotiate.ts";
+import { routeOf } from "./models/catalog.ts";
+import { applyLessons, describeLesson, type Plan } from "./adapt/negotiator.ts";
 import { type Ask, readAsk, readText } from "./request.ts";
 
 /** How often one request is sent while the gateway's refusals teach something. */
@@ -37,7 +38,7 @@ const MAX_TRIES = 3;
  * ```ts
  * import type { Bridge } from "./bridge.ts";
  * import { chat } from "./chat.ts";
- * import type { Exchange } from "./exchange.ts";
+ * import type { Exchange } from "./observe/exchange.ts";
  *
  * const request = new Request("http://127.0.0.1/chat/completions", { method: "POST", body: "{}" });
  * const bridge = { config: { host: "127.0.0.1" } } as Bridge;

@@ -5,11 +5,12 @@
  * @module
  */
 
-import { answerEvents } from "./completion.ts";
-import { BridgeError, gatewayError } from "./errors.ts";
+import { answerEvents } from "./enrich/completion.ts";
+import { BridgeError } from "./errors.ts";
+import { gatewayError } from "./gateway/errors.ts";
 import type { HttpAnswer } from "./http1/answer.ts";
 import { isAnswerPiece, isObject, type JsonObject } from "./json.ts";
-import type { DecodeBodyOptions } from "./dialects/responses.ts";
+import type { DecodeBodyOptions } from "./dialects/responses/mod.ts";
 import { type EventReader, eventReader, type SseEvent } from "./sse.ts";
 
 /** The longest answer that is read as a whole, in bytes. */

@@ -7,7 +7,7 @@
 import { BridgeError } from "./errors.ts";
 import type { ClientRequest } from "./http1/request.ts";
 import { isObject, type JsonObject } from "./json.ts";
-import type { DialectName } from "./models.ts";
+import type { DialectName } from "./dialects/dialect.ts";
 
 /** A request that may go on. */
 export interface Ask {

@@ -8,10 +8,10 @@
 import { checkHost, checkOrigin, KEY_HEADER } from "./access.ts";
 import type { Bridge, Front } from "./bridge.ts";
 import { BridgeError, maskSecrets } from "./errors.ts";
-import { Exchange } from "./exchange.ts";
+import { Exchange } from "./observe/exchange.ts";
 import { inPieces, jsonReply, type Reply, textReply } from "./http1/reply.ts";
 import type { ClientRequest } from "./http1/request.ts";
-import { listModels } from "./models.ts";
+import { listModels } from "./models/catalog.ts";
 
 /** What a handler is handed beside the request. */
 interface Context {
@@ -83,8 +83,8 @@ export function simplePath(url: string): string {
  * @example
  * ```ts
  * import type { Front } from "./bridge.ts";
- * import { Log } from "./log.ts";
- * import { Metrics } from "./metrics.ts";
+ * import { Log } from "./observe/log.ts";
+ * import { Metrics } from "./observe/metrics.ts";
  * import { createRouter } from "./router.ts";
  *
  * const log = new Log({ level: "error", format: "text", color: false, write: () => {} });

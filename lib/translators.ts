@@ -5,9 +5,10 @@
  * @module
  */
 
-import { CompletionBuilder } from "./completion.ts";
-import type { Chunk, Enricher } from "./enrich.ts";
-import { BridgeError, gatewayError, isErrorBody } from "./errors.ts";
+import { CompletionBuilder } from "./enrich/completion.ts";
+import type { Chunk, Enricher } from "./enrich/chunks.ts";
+import { BridgeError } from "./errors.ts";
+import { gatewayError, isErrorBody } from "./gateway/errors.ts";
 import { isAnswerPiece, isObject, type JsonObject, toJson } from "./json.ts";
 import type { StreamTranslator } from "./relay.ts";
 import type { SseEvent } from "./sse.ts";
@@ -20,7 +21,7 @@ export const DONE = "data: [DONE]\n\n";
  *
  * @example
  * ```ts
- * import { Enricher } from "./enrich.ts";
+ * import { Enricher } from "./enrich/chunks.ts";
  * import { ChunkTranslator } from "./translators.ts";
  *
  * class Counter extends ChunkTranslator {
@@ -73,7 +74,7 @@ export abstract class ChunkTranslator implements StreamTranslator {
  *
  * @example
  * ```ts
- * import { Enricher } from "./enrich.ts";
+ * import { Enricher } from "./enrich/chunks.ts";
  * import { ChatTranslator } from "./translators.ts";
  *
  * const enricher = new Enricher({ model: "m", created: 1, makeId: () => "x" });
@@ -99,7 +100,7 @@ export class ChatTranslator extends ChunkTranslator {
  *
  * @example
  * ```ts
- * import { Enricher } from "./enrich.ts";
+ * import { Enricher } from "./enrich/chunks.ts";
  * import { CompletionCollector } from "./translators.ts";
  *
  * const enricher = new Enricher({ model: "m", created: 1, makeId: () => "x" });

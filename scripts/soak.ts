@@ -9,7 +9,7 @@ import { usageOf } from "../bench/usage.ts";
 import { ROOT } from "./project.ts";
 import { PROGRAM_FLAGS } from "./permissions.ts";
 import { childEnvironment, currentStdSource, stdFlags } from "./std_source.ts";
-import { startSimulator } from "../lib/simulator.ts";
+import { startSimulator } from "../lib/simulator/mod.ts";
 
 /** Streams that count, streams before them, and streams at once. Until its heap has grown, no program's memory is flat. */
 const STREAMS = 2_000;

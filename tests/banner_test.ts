@@ -1,6 +1,6 @@
 import { assert, assertStringIncludes } from "@std/assert";
-import { banner, type BannerFacts } from "../lib/banner.ts";
-import { parseModels } from "../lib/models.ts";
+import { banner, type BannerFacts } from "../lib/commands/banner.ts";
+import { parseModels } from "../lib/models/catalog.ts";
 
 function text(more: Partial<BannerFacts> = {}): string {
   return banner({

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { baseUrl, isLoopback } from "../lib/base_url.ts";
+import { baseUrl, isLoopback } from "../lib/config/base_url.ts";
 import { BridgeError } from "../lib/errors.ts";
 
 const DEDICATED = "https://1234567890123456.7.ai-gateway.azuredatabricks.net";

@@ -3,7 +3,7 @@
  * Without that variable the tests are left out, and say so.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { COMMANDS, FLAGS } from "../lib/flags.ts";
+import { COMMANDS, FLAGS } from "../lib/config/flags.ts";
 import { ENVIRONMENT_VARIABLES, PROGRAM_PERMISSIONS } from "../scripts/permissions.ts";
 import { BINARY, desk } from "./helpers/binary.ts";
 import { readAsForge, readModelsAsForge } from "./helpers/forge_reader.ts";

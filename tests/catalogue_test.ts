@@ -5,14 +5,14 @@
  */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { writeAtomically } from "../lib/catalogue/atomic.ts";
-import { addEntry, inHouseStyle, markGone, removeEntry } from "../lib/catalogue/document.ts";
-import { applyChanges, compare } from "../lib/catalogue/merge.ts";
-import { findModelNames, isChatModel } from "../lib/catalogue/names.ts";
+import { writeAtomically } from "../lib/system/atomic.ts";
+import { addEntry, inHouseStyle, markGone, removeEntry } from "../lib/models/update/document.ts";
+import { applyChanges, compare } from "../lib/models/update/merge.ts";
+import { findModelNames, isChatModel } from "../lib/models/update/names.ts";
 import { BridgeError } from "../lib/errors.ts";
-import { machine } from "../lib/machine.ts";
-import { parseModels } from "../lib/models.ts";
-import type { Files } from "../lib/system.ts";
+import { machine } from "../lib/system/machine.ts";
+import { parseModels } from "../lib/models/catalog.ts";
+import type { Files } from "../lib/system/system.ts";
 import { randomFromEnvironment } from "./helpers/random.ts";
 
 const FIXTURES = new URL("./fixtures/catalogue/", import.meta.url);

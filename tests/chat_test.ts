@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { JsonObject } from "../lib/json.ts";
-import { SCENARIOS } from "../lib/simulator.ts";
+import { SCENARIOS } from "../lib/simulator/mod.ts";
 import { ask, eventStream, type TestBridge, testBridge, TOKEN } from "./helpers/bridge.ts";
 import { errorFixtures, streamFixtures } from "./helpers/fixtures.ts";
 import { readAsForge } from "./helpers/forge_reader.ts";

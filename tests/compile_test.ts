@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
-import { versionText } from "../lib/version.ts";
+import { versionText } from "../lib/commands/version.ts";
 import { bundleArguments, compileArguments } from "../scripts/compile.ts";
 import { describeCommit } from "../scripts/compile/commit.ts";
 import { runQuietly, ToolError } from "../scripts/compile/run_quietly.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { answerEvents, CompletionBuilder } from "../lib/completion.ts";
-import { Enricher } from "../lib/enrich.ts";
+import { answerEvents, CompletionBuilder } from "../lib/enrich/completion.ts";
+import { Enricher } from "../lib/enrich/chunks.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { eventReader, type SseEvent } from "../lib/sse.ts";
 import { completionFixtures, streamFixtures } from "./helpers/fixtures.ts";

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { completions } from "../lib/commands/completions.ts";
-import { bashCompletions } from "../lib/completions/bash.ts";
-import { fishCompletions } from "../lib/completions/fish.ts";
-import { commandWords } from "../lib/completions/words.ts";
-import { zshCompletions } from "../lib/completions/zsh.ts";
+import { bashCompletions } from "../lib/commands/completions/bash.ts";
+import { fishCompletions } from "../lib/commands/completions/fish.ts";
+import { commandWords } from "../lib/commands/completions/words.ts";
+import { zshCompletions } from "../lib/commands/completions/zsh.ts";
 import { BridgeError } from "../lib/errors.ts";
-import { COMMANDS, FLAGS } from "../lib/flags.ts";
+import { COMMANDS, FLAGS } from "../lib/config/flags.ts";
 
 const SHELLS = ["bash", "zsh", "fish", "powershell"];
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { run } from "../lib/app.ts";
 import { type ConfigReport, configText } from "../lib/commands/config.ts";
-import type { System } from "../lib/system.ts";
+import type { System } from "../lib/system/system.ts";
 
 /** Runs the program on a machine made of tables. */
 async function runOn(

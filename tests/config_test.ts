@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { type Config, exposure, readConfig, settings } from "../lib/config.ts";
+import { type Config, exposure, readConfig, settings } from "../lib/config/config.ts";
 import { BridgeError } from "../lib/errors.ts";
-import { FLAGS, parseCommandLine } from "../lib/flags.ts";
+import { FLAGS, parseCommandLine } from "../lib/config/flags.ts";
 
 function configOf(
   args: readonly string[],

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { flattenContent, reasoningText } from "../lib/content.ts";
+import { flattenContent, reasoningText } from "../lib/enrich/content.ts";
 
 Deno.test("flattenContent() keeps strings, and null and undefined for nothing", () => {
   assertEquals(flattenContent("x"), { content: "x" });

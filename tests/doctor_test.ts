@@ -8,7 +8,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Check } from "../lib/doctor/check.ts";
 import { sessionOf } from "../lib/doctor/forge.ts";
 import { readAnswer, type Stumble } from "../lib/doctor/reader.ts";
-import { createSimulator, type SimulatorOptions } from "../lib/simulator.ts";
+import { createSimulator, type SimulatorOptions } from "../lib/simulator/mod.ts";
 import { runOn, type TestMachineOptions } from "./helpers/machine.ts";
 
 const TOKEN = "Zq7-opaque~token~of~the~tests";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { type Chunk, Enricher, type EnrichOptions, FINISH_REASONS } from "../lib/enrich.ts";
+import { type Chunk, Enricher, type EnrichOptions, FINISH_REASONS } from "../lib/enrich/chunks.ts";
 import type { JsonObject } from "../lib/json.ts";
-import { CallMemory } from "../lib/memory.ts";
+import { ToolCallCache } from "../lib/adapt/tool_call_cache.ts";
 import type { SseEvent } from "../lib/sse.ts";
 import { errorFixtures } from "./helpers/fixtures.ts";
 
@@ -254,9 +254,9 @@ Deno.test("enrich() joins characters that were cut in two, in every text", () =>
 });
 
 Deno.test("enrich() remembers a call's unknown fields for the next turn", () => {
-  const memory = new CallMemory();
+  const memory = new ToolCallCache();
   chunksOf([delta({ tool_calls: [{ ...CALL, thoughtSignature: "s" }] })], { memory });
-  assertEquals(memory.recall("c")?.fields?.thoughtSignature, "s");
+  assertEquals(memory.get("c")?.fields?.thoughtSignature, "s");
 });
 
 Deno.test("enrich() speaks chat for every event of the Responses API", () => {

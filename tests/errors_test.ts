@@ -1,7 +1,8 @@
 import { toResponse } from "../lib/http1/reply.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { ADVICE } from "../lib/advice.ts";
-import { BridgeError, gatewayError, isErrorBody, maskSecrets } from "../lib/errors.ts";
+import { ADVICE } from "../lib/gateway/advice.ts";
+import { BridgeError, maskSecrets } from "../lib/errors.ts";
+import { gatewayError, isErrorBody } from "../lib/gateway/errors.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { errorFixtures } from "./helpers/fixtures.ts";
 

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import type { LogLevel } from "../lib/config.ts";
+import type { LogLevel } from "../lib/config/config.ts";
 import { BridgeError } from "../lib/errors.ts";
-import { Exchange } from "../lib/exchange.ts";
-import { Log } from "../lib/log.ts";
-import { Metrics } from "../lib/metrics.ts";
+import { Exchange } from "../lib/observe/exchange.ts";
+import { Log } from "../lib/observe/log.ts";
+import { Metrics } from "../lib/observe/metrics.ts";
 
 function exchange(level: LogLevel = "info") {
   const lines: string[] = [];

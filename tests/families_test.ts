@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { bareName, familyOf, OUTPUT_CAPS, outputCap } from "../lib/families.ts";
+import { bareName, familyOf, OUTPUT_CAPS, outputCap } from "../lib/models/families.ts";
 import { CHAT_MODELS } from "../lib/simulator/models.ts";
 
 Deno.test("familyOf() knows the families by every form of a model's name", () => {

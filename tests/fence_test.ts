@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { FenceRemover } from "../lib/fence.ts";
+import { FenceRemover } from "../lib/enrich/fence.ts";
 import { Random } from "./helpers/mutate.ts";
 
 function unfenced(...pieces: string[]): string {

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { fitsField, mendDetails, wholeCharacters } from "../lib/fields.ts";
+import { fitsField, mendDetails, wholeCharacters } from "../lib/enrich/fields.ts";
 
 Deno.test("fitsField() lets unknown fields pass, and known ones of the type that clients expect", () => {
   const filters = [{

@@ -6,9 +6,9 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { run } from "../lib/app.ts";
-import { withGateway } from "../lib/first_run.ts";
-import { createSimulator } from "../lib/simulator.ts";
-import { Terminal } from "../lib/terminal.ts";
+import { withGateway } from "../lib/commands/first_run.ts";
+import { createSimulator } from "../lib/simulator/mod.ts";
+import { Terminal } from "../lib/system/terminal.ts";
 import { runOn, testMachine, type TestMachineOptions } from "./helpers/machine.ts";
 
 const GATEWAY = "https://1.7.ai-gateway.azuredatabricks.net";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { BridgeError } from "../lib/errors.ts";
-import { COMMANDS, FLAGS, parseCommandLine } from "../lib/flags.ts";
-import { helpText } from "../lib/help.ts";
+import { COMMANDS, FLAGS, parseCommandLine } from "../lib/config/flags.ts";
+import { helpText } from "../lib/commands/help.ts";
 
 /** A value that a flag of this kind takes. */
 const VALUES: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { BridgeError } from "../lib/errors.ts";
-import { Gateway, type GatewayOptions } from "../lib/gateway.ts";
+import { Gateway, type GatewayOptions } from "../lib/gateway/gateway.ts";
 import { errorFixtures } from "./helpers/fixtures.ts";
 
 /** A step of a fake gateway: an answer, or what `fetch` rejects with. */

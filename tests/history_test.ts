@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { mendHistory, oneCallATurn, shortId } from "../lib/history.ts";
+import { mendHistory, oneCallATurn, shortId } from "../lib/adapt/history.ts";
 import type { JsonObject } from "../lib/json.ts";
-import { CallMemory } from "../lib/memory.ts";
+import { ToolCallCache } from "../lib/adapt/tool_call_cache.ts";
 
 const CLAUDE = "databricks-claude-sonnet-5";
 const OPEN = "databricks-kimi-k3";
@@ -20,7 +20,7 @@ function result(id: unknown, content: unknown = `result of ${id}`): JsonObject {
 
 const USER: JsonObject = { role: "user", content: "go on" };
 
-function mended(messages: JsonObject[], model = OPEN, memory?: CallMemory): JsonObject[] {
+function mended(messages: JsonObject[], model = OPEN, memory?: ToolCallCache): JsonObject[] {
   const before = structuredClone(messages);
   const { messages: after } = mendHistory({ messages }, model, memory);
   assertEquals(messages, before, "the client's messages are never changed");
@@ -114,8 +114,8 @@ Deno.test("mendHistory() gives Claude its signed reasoning back as the part that
 
 Deno.test("mendHistory() gives Gemini its thoughtSignature back, from memory or from the client", () => {
   const gemini = "databricks-gemini-3-flash";
-  const memory = new CallMemory();
-  memory.remember("a", { fields: { thoughtSignature: "kept", extra: 1 } });
+  const memory = new ToolCallCache();
+  memory.set("a", { fields: { thoughtSignature: "kept", extra: 1 } });
   const carried = call("b", { extra_content: { google: { thought_signature: "carried" } } });
   const messages = [
     assistant(call("a"), carried, call("c")),

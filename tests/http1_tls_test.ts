@@ -1,7 +1,7 @@
 /** Our own client over TLS: whom it trusts, and how a connection ends. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { createClient } from "../lib/http1/client.ts";
-import { networkFault } from "../lib/unreachable.ts";
+import { networkFault } from "../lib/gateway/unreachable.ts";
 import { inTime } from "./helpers/fault_bridge.ts";
 import { startRawServer } from "./helpers/raw_server.ts";
 import { sanitizeTests } from "./helpers/sanitizers.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { jsonErrorAt } from "../lib/json_error.ts";
+import { jsonErrorAt } from "../lib/models/json_error.ts";
 
 const CASES: readonly (readonly [text: string, line: number, column: number])[] = [
   ["", 1, 1],

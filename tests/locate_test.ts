@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { BridgeError } from "../lib/errors.ts";
-import { configFolder, findModels, readEnvFile } from "../lib/locate.ts";
+import { configFolder, findModels, readEnvFile } from "../lib/config/locate.ts";
 
 const EMBEDDED = '{"models": ["embedded"]}';
 

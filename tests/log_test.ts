@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { startProgram } from "./helpers/program.ts";
-import { Log, type LogOptions } from "../lib/log.ts";
+import { Log, type LogOptions } from "../lib/observe/log.ts";
 
 function log(more: Partial<LogOptions> = {}): { log: Log; lines: string[] } {
   const lines: string[] = [];

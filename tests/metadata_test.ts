@@ -5,9 +5,9 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { OUTPUT_CAPS } from "../lib/families.ts";
-import { displayName, listedMetadata, metadataOf } from "../lib/metadata.ts";
-import { listModels, parseModels } from "../lib/models.ts";
+import { OUTPUT_CAPS } from "../lib/models/families.ts";
+import { displayName, listedMetadata, metadataOf } from "../lib/models/metadata.ts";
+import { listModels, parseModels } from "../lib/models/catalog.ts";
 import { CHAT_MODELS } from "../lib/simulator/models.ts";
 import { readModelsAsForge } from "./helpers/forge_reader.ts";
 

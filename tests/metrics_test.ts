@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { Metrics } from "../lib/metrics.ts";
+import { Metrics } from "../lib/observe/metrics.ts";
 import { ask, testBridge } from "./helpers/bridge.ts";
 
 /** One sample of Prometheus' text format: name, labels, value. */

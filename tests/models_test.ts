@@ -1,21 +1,21 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { BridgeError } from "../lib/errors.ts";
 import {
-  type Catalogue,
+  type Catalog,
   DEFAULT_ENDPOINTS,
-  type DialectName,
   listModels,
   parseModels,
   routeOf,
   surfaceRoute,
-} from "../lib/models.ts";
+} from "../lib/models/catalog.ts";
+import type { DialectName } from "../lib/dialects/dialect.ts";
 import { readModelsAsForge } from "./helpers/forge_reader.ts";
 
-function catalogue(value: unknown): Catalogue {
+function catalogue(value: unknown): Catalog {
   return parseModels(JSON.stringify(value), "models.json");
 }
 
-function surface(list: Catalogue, model: string, body: DialectName = "chat"): string {
+function surface(list: Catalog, model: string, body: DialectName = "chat"): string {
   return routeOf(list, model, body).surface;
 }
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { JsonObject } from "../lib/json.ts";
-import { type Catalogue, parseModels, routeOf } from "../lib/models.ts";
+import { type Catalog, parseModels, routeOf } from "../lib/models/catalog.ts";
 import {
   applyLessons,
   describeLesson,
@@ -8,12 +8,12 @@ import {
   Negotiator,
   type Plan,
   REFUSALS,
-} from "../lib/negotiate.ts";
+} from "../lib/adapt/negotiator.ts";
 import { errorFixtures } from "./helpers/fixtures.ts";
 
 const MODEL = "databricks-gpt-5";
 
-function catalogue(value: JsonObject = { models: [] }): Catalogue {
+function catalogue(value: JsonObject = { models: [] }): Catalog {
   return parseModels(JSON.stringify(value), "models.json");
 }
 
@@ -205,7 +205,7 @@ Deno.test("learn() keeps what it learned for its model only", () => {
 /** A gateway of words: which place refuses with what. */
 function journey(
   negotiator: Negotiator,
-  list: Catalogue,
+  list: Catalog,
   refusals: Readonly<Record<string, string>>,
   model = "databricks-m",
 ): string[] {

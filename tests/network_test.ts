@@ -1,7 +1,7 @@
 /** Company networks: proxies, certificates, and the two in the `.env` file. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { BridgeError } from "../lib/errors.ts";
-import { readCertificates, setUpNetwork } from "../lib/network.ts";
+import { readCertificates, setUpNetwork } from "../lib/config/proxies.ts";
 import { startProgram } from "./helpers/program.ts";
 
 type Variables = Record<string, string>;

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { CompletionBuilder } from "../lib/completion.ts";
-import { Enricher } from "../lib/enrich.ts";
+import { CompletionBuilder } from "../lib/enrich/completion.ts";
+import { Enricher } from "../lib/enrich/chunks.ts";
 import { toStream } from "../lib/http1/reply.ts";
 import { relay } from "../lib/relay.ts";
 import { eventReader, type SseEvent, sseEvents } from "../lib/sse.ts";

@@ -7,9 +7,9 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { run } from "../lib/app.ts";
 import { BridgeError } from "../lib/errors.ts";
-import { findModels } from "../lib/locate.ts";
-import { LiveModels } from "../lib/watch.ts";
-import { machine } from "../lib/machine.ts";
+import { findModels } from "../lib/config/locate.ts";
+import { LiveModels } from "../lib/models/watch.ts";
+import { machine } from "../lib/system/machine.ts";
 import { testMachine } from "./helpers/machine.ts";
 
 /** A list in memory, and what was told of it. */

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { decodeBody, isResponsesBody } from "../lib/dialects/responses.ts";
+import { decodeBody, isResponsesBody } from "../lib/dialects/responses/mod.ts";
 import type { JsonObject } from "../lib/json.ts";
-import { CallMemory } from "../lib/memory.ts";
+import { ToolCallCache } from "../lib/adapt/tool_call_cache.ts";
 
 const FIXTURES = new URL("./fixtures/responses/", import.meta.url);
 
@@ -18,7 +18,7 @@ for (
 }
 
 Deno.test("decodeBody() remembers encrypted reasoning under the calls that follow it", () => {
-  const memory = new CallMemory();
+  const memory = new ToolCallCache();
   decodeBody({
     object: "response",
     output: [
@@ -26,7 +26,7 @@ Deno.test("decodeBody() remembers encrypted reasoning under the calls that follo
       { type: "function_call", call_id: "call_aaaaaaaa", name: "f", arguments: "{}" },
     ],
   }, { memory });
-  assertEquals(memory.recall("call_aaaaaaaa")?.items, [
+  assertEquals(memory.get("call_aaaaaaaa")?.items, [
     { type: "reasoning", id: "rs_1", summary: [], encrypted_content: "e" },
   ]);
 });

@@ -1,14 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
-import { encodeRequest, RESPONSES_FIELDS } from "../lib/dialects/responses.ts";
-import { encodeMessages, MAX_CALL_ID_LENGTH, NO_RESULT } from "../lib/dialects/responses_input.ts";
+import { encodeRequest, RESPONSES_FIELDS } from "../lib/dialects/responses/mod.ts";
+import { encodeMessages, MAX_CALL_ID_LENGTH, NO_RESULT } from "../lib/dialects/responses/input.ts";
 import { isObject, type JsonObject } from "../lib/json.ts";
-import { CallMemory, type Remembered } from "../lib/memory.ts";
+import { type CachedCall, ToolCallCache } from "../lib/adapt/tool_call_cache.ts";
 import { randomFromEnvironment } from "./helpers/random.ts";
 
 /** One request and what it must become. */
 interface RequestFixture {
   about: string;
-  remembered?: Record<string, Remembered>;
+  remembered?: Record<string, CachedCall>;
   request: JsonObject;
   expected: JsonObject;
 }
@@ -21,17 +21,17 @@ for (
   if (!name.startsWith("request_")) continue;
   const fixture: RequestFixture = JSON.parse(Deno.readTextFileSync(new URL(name, FIXTURES)));
   Deno.test(`encodeRequest() translates ${name}: ${fixture.about}`, () => {
-    const memory = fixture.remembered && new CallMemory();
+    const memory = fixture.remembered && new ToolCallCache();
     for (const [callId, value] of Object.entries(fixture.remembered ?? {})) {
-      memory?.remember(callId, value);
+      memory?.set(callId, value);
     }
     assertEquals(encodeRequest(deepFreeze(fixture.request), { memory }), fixture.expected);
   });
 }
 
 Deno.test("encodeRequest() without reasoning continuity asks for nothing and sends nothing back", () => {
-  const memory = new CallMemory();
-  memory.remember("call_1", { items: [{ type: "reasoning", id: "rs_1" }] });
+  const memory = new ToolCallCache();
+  memory.set("call_1", { items: [{ type: "reasoning", id: "rs_1" }] });
   const body = {
     messages: [
       {
@@ -50,8 +50,8 @@ Deno.test("encodeRequest() without reasoning continuity asks for nothing and sen
 });
 
 Deno.test("encodeRequest() sends reasoning back to no other model than the one it came from", () => {
-  const memory = new CallMemory();
-  memory.remember("call_1", { items: [{ type: "reasoning", id: "rs_1" }], model: "m" });
+  const memory = new ToolCallCache();
+  memory.set("call_1", { items: [{ type: "reasoning", id: "rs_1" }], model: "m" });
   const tool_calls = [{ id: "call_1", function: { name: "f", arguments: "{}" } }];
   const types = (model?: string) => {
     const messages = [{ role: "assistant", tool_calls }];
@@ -65,14 +65,14 @@ Deno.test("encodeRequest() sends reasoning back to no other model than the one i
 
 Deno.test("encodeRequest() doesn't ask twice for encrypted reasoning", () => {
   const include = ["reasoning.encrypted_content"];
-  const request = encodeRequest({ messages: [], include }, { memory: new CallMemory() });
+  const request = encodeRequest({ messages: [], include }, { memory: new ToolCallCache() });
   assertEquals(request.include, include);
 });
 
 Deno.test("encodeRequest() recalls reasoning by the client's id even where that is shortened", () => {
   const id = "call_".padEnd(100, "x");
-  const memory = new CallMemory();
-  memory.remember(id, { items: [{ type: "reasoning", id: "rs_1" }] });
+  const memory = new ToolCallCache();
+  memory.set(id, { items: [{ type: "reasoning", id: "rs_1" }] });
   const { input } = encodeRequest({
     messages: [{ role: "assistant", tool_calls: [{ id, function: { name: "f", arguments: "" } }] }],
   }, { memory });

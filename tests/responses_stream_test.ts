@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { decodeBody, isResponsesEvent, ResponsesDecoder } from "../lib/dialects/responses.ts";
+import { decodeBody, isResponsesEvent, ResponsesDecoder } from "../lib/dialects/responses/mod.ts";
 import { isObject, type JsonObject } from "../lib/json.ts";
-import { CallMemory } from "../lib/memory.ts";
+import { ToolCallCache } from "../lib/adapt/tool_call_cache.ts";
 import { randomFromEnvironment } from "./helpers/random.ts";
 
 /** One stream and the chunks that it must become. */
@@ -27,7 +27,7 @@ for (const { name, about, events, expected } of FIXTURES) {
 }
 
 Deno.test("ResponsesDecoder keeps encrypted reasoning under the calls that it led to", () => {
-  const memory = new CallMemory();
+  const memory = new ToolCallCache();
   const decoder = new ResponsesDecoder({ memory });
   for (
     const item of [
@@ -39,14 +39,14 @@ Deno.test("ResponsesDecoder keeps encrypted reasoning under the calls that it le
       call("call_cccccccc"),
     ]
   ) decoder.event({ type: "response.output_item.done", item });
-  const ids = (callId: string) => memory.recall(callId)?.items?.map((item) => item.id);
+  const ids = (callId: string) => memory.get(callId)?.items?.map((item) => item.id);
   assertEquals(ids("call_aaaaaaaa"), ["rs_1"]);
   assertEquals(ids("call_bbbbbbbb"), ["rs_1"]);
   assertEquals(ids("call_cccccccc"), ["rs_2", "rs_3"]);
 });
 
 Deno.test("ResponsesDecoder keeps reasoning that closes after its call, and drops what can't be sent back", () => {
-  const memory = new CallMemory();
+  const memory = new ToolCallCache();
   const decoder = new ResponsesDecoder({ memory });
   const open = { type: "reasoning", id: "rs_1", summary: [] };
   decoder.event({ type: "response.output_item.added", output_index: 0, item: open });
@@ -55,36 +55,36 @@ Deno.test("ResponsesDecoder keeps reasoning that closes after its call, and drop
     output_index: 0,
     item: call("call_aaaaaaaa"),
   });
-  assertEquals(memory.recall("call_aaaaaaaa"), undefined);
+  assertEquals(memory.get("call_aaaaaaaa"), undefined);
   const closed = {
     ...reasoning("rs_1"),
     status: "completed",
     content: [{ type: "reasoning_text" }],
   };
   decoder.event({ type: "response.output_item.done", output_index: 0, item: closed });
-  assertEquals(memory.recall("call_aaaaaaaa")?.items, [reasoning("rs_1")]);
+  assertEquals(memory.get("call_aaaaaaaa")?.items, [reasoning("rs_1")]);
 });
 
 Deno.test("ResponsesDecoder keeps reasoning that only the last event has", () => {
-  const memory = new CallMemory();
+  const memory = new ToolCallCache();
   const decoder = new ResponsesDecoder({ memory });
   decoder.event({
     type: "response.completed",
     response: { output: [reasoning("rs_1"), call("call_aaaaaaaa")] },
   });
-  assertEquals(memory.recall("call_aaaaaaaa")?.items, [reasoning("rs_1")]);
+  assertEquals(memory.get("call_aaaaaaaa")?.items, [reasoning("rs_1")]);
 });
 
 Deno.test("ResponsesDecoder keeps the model with the reasoning", () => {
-  const memory = new CallMemory();
+  const memory = new ToolCallCache();
   const decoder = new ResponsesDecoder({ memory, model: "m" });
   decoder.event({ type: "response.output_item.done", item: reasoning("rs_1") });
   decoder.event({ type: "response.output_item.done", item: call("call_aaaaaaaa") });
-  assertEquals(memory.recall("call_aaaaaaaa"), { items: [reasoning("rs_1")], model: "m" });
+  assertEquals(memory.get("call_aaaaaaaa"), { items: [reasoning("rs_1")], model: "m" });
 });
 
 Deno.test("ResponsesDecoder keeps no reasoning that can't be replayed, and none under a mere counter", () => {
-  const memory = new CallMemory();
+  const memory = new ToolCallCache();
   const decoder = new ResponsesDecoder({ memory });
   const plain = { type: "reasoning", id: "rs_1", summary: [] };
   decoder.event({ type: "response.output_item.done", item: plain });
@@ -95,7 +95,7 @@ Deno.test("ResponsesDecoder keeps no reasoning that can't be replayed, and none 
 });
 
 Deno.test("ResponsesDecoder keeps the reasoning of one response from the calls of the next", () => {
-  const memory = new CallMemory();
+  const memory = new ToolCallCache();
   const decoder = new ResponsesDecoder({ memory });
   decoder.event({ type: "response.created", response: { id: "resp_1" } });
   decoder.event({ type: "response.output_item.done", item: reasoning("rs_1") });
@@ -157,7 +157,7 @@ Deno.test("ResponsesDecoder never throws and writes only well-formed chunks, wha
   for (let round = 0; round < 3_000; round++) {
     const { name, events } = FIXTURES[random(FIXTURES.length)];
     const where = `seed ${seed}, round ${round}, ${name}`;
-    const decoder = new ResponsesDecoder({ memory: new CallMemory() });
+    const decoder = new ResponsesDecoder({ memory: new ToolCallCache() });
     for (const event of events) {
       const broken = random(3) === 0 ? mutate(event, random) : event;
       let chunks: JsonObject[];

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { BridgeError } from "../lib/errors.ts";
-import { MOST, RunawayGuard, WINDOW } from "../lib/runaway.ts";
+import { MOST, RunawayGuard, WINDOW } from "../lib/adapt/retry_loop_guard.ts";
 import { ask, eventStream, type FakeGateway, testBridge } from "./helpers/bridge.ts";
 
 const request = (more = {}) => ({

@@ -8,7 +8,7 @@ import {
   type SanitizeRule,
   type Target,
   withoutField,
-} from "../lib/sanitize.ts";
+} from "../lib/adapt/sanitize.ts";
 import { title } from "./helpers/requests.ts";
 
 const MLFLOW = "/mlflow/v1/chat/completions";

@@ -5,9 +5,9 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { KEYWORDS, type Schema, validate } from "../lib/catalogue/validate.ts";
+import { KEYWORDS, type Schema, validate } from "../lib/models/validate.ts";
 import { BridgeError } from "../lib/errors.ts";
-import { MODELS_SCHEMA, parseModels } from "../lib/models.ts";
+import { MODELS_SCHEMA, parseModels } from "../lib/models/catalog.ts";
 
 const ROOT = new URL("../", import.meta.url);
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { withFewerKeys, withoutKeyword } from "../lib/schema.ts";
+import { withFewerKeys, withoutKeyword } from "../lib/adapt/schema.ts";
 
 Deno.test("withoutKeyword() takes a keyword away at any depth, and no property of that name", () => {
   const schema = {

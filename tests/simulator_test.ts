@@ -6,7 +6,7 @@ import {
   type Simulator,
   type SimulatorOptions,
   startSimulator,
-} from "../lib/simulator.ts";
+} from "../lib/simulator/mod.ts";
 import { TOKEN_REFUSALS } from "../lib/simulator/authentication.ts";
 import { FAMILIES, familyOf } from "../lib/simulator/families.ts";
 import { CHAT_MODELS, EMBEDDING_MODELS } from "../lib/simulator/models.ts";

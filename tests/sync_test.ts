@@ -11,10 +11,10 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { discoverModels, type Discovery, workspaceUrl } from "../lib/catalogue/workspace.ts";
+import { discoverModels, type Discovery, workspaceUrl } from "../lib/models/update/workspace.ts";
 import { BridgeError } from "../lib/errors.ts";
-import { DEFAULT_ENDPOINTS } from "../lib/models.ts";
-import { createSimulator, type SimulatorOptions } from "../lib/simulator.ts";
+import { DEFAULT_ENDPOINTS } from "../lib/models/catalog.ts";
+import { createSimulator, type SimulatorOptions } from "../lib/simulator/mod.ts";
 import { runOn } from "./helpers/machine.ts";
 
 const TOKEN = "Zq7-opaque~token~of~the~tests";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { JsonObject } from "../lib/json.ts";
-import { ToolCallOrder } from "../lib/tool_calls.ts";
+import { ToolCallOrder } from "../lib/enrich/tool_calls.ts";
 
 interface Joined {
   id: unknown;

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { Enricher } from "../lib/enrich.ts";
+import { Enricher } from "../lib/enrich/chunks.ts";
 import { BridgeError } from "../lib/errors.ts";
 import type { JsonObject } from "../lib/json.ts";
 import type { SseEvent } from "../lib/sse.ts";

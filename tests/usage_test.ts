@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { UsageMender } from "../lib/usage.ts";
+import { UsageMender } from "../lib/enrich/usage.ts";
 
 function mend(...usages: unknown[]): unknown {
   const mender = new UsageMender();

@@ -5,14 +5,14 @@
  * @module
  */
 
-import { bashCompletions } from "../completions/bash.ts";
-import { fishCompletions } from "../completions/fish.ts";
-import { powershellCompletions } from "../completions/powershell.ts";
-import { type CommandWords, commandWords } from "../completions/words.ts";
-import { zshCompletions } from "../completions/zsh.ts";
+import { bashCompletions } from "./completions/bash.ts";
+import { fishCompletions } from "./completions/fish.ts";
+import { powershellCompletions } from "./completions/powershell.ts";
+import { type CommandWords, commandWords } from "./completions/words.ts";
+import { zshCompletions } from "./completions/zsh.ts";
 import { BridgeError } from "../errors.ts";
-import type { CommandLine } from "../flags.ts";
-import type { System } from "../system.ts";
+import type { CommandLine } from "../config/flags.ts";
+import type { System } from "../system/system.ts";
 
 /** Shell → its script. */
 const SHELLS: Readonly<Record<string, (commands: readonly CommandWords[]) => string>> = {

@@ -5,12 +5,12 @@
  * @module
  */
 
-import type { Setting } from "../config.ts";
+import type { Setting } from "../config/config.ts";
 import { BridgeError, maskSecrets } from "../errors.ts";
-import { configFolder, findModels } from "../locate.ts";
-import type { Start } from "../system.ts";
-import { variableOf } from "../variables.ts";
-import { versionText } from "../version.ts";
+import { configFolder, findModels } from "../config/locate.ts";
+import type { Start } from "../system/system.ts";
+import { variableOf } from "../config/variables.ts";
+import { versionText } from "./version.ts";
 
 /** Variables beyond the flags' own that change what the program does. */
 const OTHER_VARIABLES: readonly { name: string; secret?: boolean; what: string }[] = [
@@ -115,9 +115,9 @@ async function attempt<T>(
  *
  * @example
  * ```ts
- * import { settings } from "../config.ts";
- * import { parseCommandLine } from "../flags.ts";
- * import type { Start, System } from "../system.ts";
+ * import { settings } from "../config/config.ts";
+ * import { parseCommandLine } from "../config/flags.ts";
+ * import type { Start, System } from "../system/system.ts";
  * import { configReport } from "./config.ts";
  *
  * const line = parseCommandLine(["config"]);
@@ -252,7 +252,7 @@ export function configText(report: ConfigReport, color: boolean): string {
  * @example
  * ```ts
  * import { run } from "../app.ts";
- * import type { System } from "../system.ts";
+ * import type { System } from "../system/system.ts";
  *
  * let out = "";
  * const system = {

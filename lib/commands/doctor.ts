@@ -5,20 +5,20 @@
  * @module
  */
 
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { checkForge } from "../doctor/forge.ts";
 import { askWithoutToken, askWithToken } from "../doctor/gateway.ts";
 import { askModels, chooseModels } from "../doctor/models.ts";
 import { checkNetwork, checkPort } from "../doctor/network.ts";
 import { Report } from "../doctor/report.ts";
 import { BridgeError } from "../errors.ts";
-import { findModels } from "../locate.ts";
-import { type Catalogue, parseModels } from "../models.ts";
-import { trustingClient } from "../network.ts";
-import { startSimulator } from "../simulator.ts";
-import type { Machine, Start } from "../system.ts";
-import { Terminal } from "../terminal.ts";
-import { variableOf } from "../variables.ts";
+import { findModels } from "../config/locate.ts";
+import { type Catalog, parseModels } from "../models/catalog.ts";
+import { trustingClient } from "../config/proxies.ts";
+import { startSimulator } from "../simulator/mod.ts";
+import type { Machine, Start } from "../system/system.ts";
+import { Terminal } from "../system/terminal.ts";
+import { variableOf } from "../config/variables.ts";
 
 /**
  * Runs `fd-bridge doctor [MODEL …]`.
@@ -29,8 +29,8 @@ import { variableOf } from "../variables.ts";
  * @example
  * ```ts
  * import { run } from "../app.ts";
- * import { machine } from "../machine.ts";
- * import type { System } from "../system.ts";
+ * import { machine } from "../system/machine.ts";
+ * import type { System } from "../system/system.ts";
  *
  * let out = "";
  * const system = {
@@ -150,7 +150,7 @@ async function checkCertificates(
 
 /** The list that the checks go by. */
 interface List {
-  readonly catalogue: Catalogue;
+  readonly catalogue: Catalog;
   /** Whether it is the one in force, and has models. */
   readonly usable: boolean;
 }

@@ -5,20 +5,20 @@
  * @module
  */
 
-import { writeAtomically } from "../catalogue/atomic.ts";
-import { inHouseStyle } from "../catalogue/document.ts";
-import { applyChanges, type Change, compare, type Offer } from "../catalogue/merge.ts";
-import { findModelNames, isChatModel } from "../catalogue/names.ts";
-import { changesText, modelRows, modelTable } from "../catalogue/report.ts";
-import { discoverModels, type Discovery, workspaceUrl } from "../catalogue/workspace.ts";
+import { writeAtomically } from "../system/atomic.ts";
+import { inHouseStyle } from "../models/update/document.ts";
+import { applyChanges, type Change, compare, type Offer } from "../models/update/merge.ts";
+import { findModelNames, isChatModel } from "../models/update/names.ts";
+import { changesText, modelRows, modelTable } from "../models/update/report.ts";
+import { discoverModels, type Discovery, workspaceUrl } from "../models/update/workspace.ts";
 import { BridgeError } from "../errors.ts";
-import { configFolder, findModels } from "../locate.ts";
-import { type Catalogue, parseModels } from "../models.ts";
-import { trustingClient } from "../network.ts";
-import { startSimulator } from "../simulator.ts";
-import type { Machine, Start } from "../system.ts";
-import { paintFor, Terminal } from "../terminal.ts";
-import { variableOf } from "../variables.ts";
+import { configFolder, findModels } from "../config/locate.ts";
+import { type Catalog, parseModels } from "../models/catalog.ts";
+import { trustingClient } from "../config/proxies.ts";
+import { startSimulator } from "../simulator/mod.ts";
+import type { Machine, Start } from "../system/system.ts";
+import { paintFor, Terminal } from "../system/terminal.ts";
+import { variableOf } from "../config/variables.ts";
 
 /**
  * Runs `fd-bridge models`, `models update FILE` or `models sync`.
@@ -31,7 +31,7 @@ import { variableOf } from "../variables.ts";
  * @example
  * ```ts
  * import { run } from "../app.ts";
- * import type { System } from "../system.ts";
+ * import type { System } from "../system/system.ts";
  *
  * let out = "";
  * const system = {
@@ -104,7 +104,7 @@ interface Target {
   readonly path: string;
   /** Its text, or the text that a new file begins with. */
   readonly text: string;
-  readonly catalogue: Catalogue;
+  readonly catalogue: Catalog;
   /** Whether it isn't there yet. */
   readonly isNew: boolean;
 }
@@ -158,7 +158,7 @@ async function readTable(path: string, { readText }: Start["system"]): Promise<s
   return text;
 }
 
-async function offersOfWorkspace(start: Start, { endpoints }: Catalogue): Promise<Found> {
+async function offersOfWorkspace(start: Start, { endpoints }: Catalog): Promise<Found> {
   const { system, config } = start;
   const machine = machineOf(system);
   const simulated = config.demo ? startSimulator() : undefined;

@@ -5,20 +5,20 @@
  */
 
 import { lingerAlarms } from "../alarm.ts";
-import { banner } from "../banner.ts";
+import { banner } from "./banner.ts";
 import type { Bridge, Front } from "../bridge.ts";
-import { exposure } from "../config.ts";
+import { exposure } from "../config/config.ts";
 import { BridgeError } from "../errors.ts";
 import type { Handler } from "../http1/server.ts";
-import { findModels } from "../locate.ts";
-import { type Batch, batched, Log } from "../log.ts";
-import { listedMetadata } from "../metadata.ts";
-import { Metrics } from "../metrics.ts";
-import { readCertificates } from "../network.ts";
+import { findModels } from "../config/locate.ts";
+import { type Batch, batched, Log } from "../observe/log.ts";
+import { listedMetadata } from "../models/metadata.ts";
+import { Metrics } from "../observe/metrics.ts";
+import { readCertificates } from "../config/proxies.ts";
 import { createRouter } from "../router.ts";
 import { nameOwner, type RunningServer, startServer } from "../serve.ts";
-import type { Start, System } from "../system.ts";
-import { LiveModels } from "../watch.ts";
+import type { Start, System } from "../system/system.ts";
+import { LiveModels } from "../models/watch.ts";
 
 /** Time between two looks at models.json, in milliseconds. */
 const LOOK = 500;
@@ -35,10 +35,10 @@ const LINGER = 1_000;
  *
  * @example
  * ```ts
- * import { readConfig, settings } from "../config.ts";
- * import { parseCommandLine } from "../flags.ts";
- * import { setUpNetwork } from "../network.ts";
- * import type { Start } from "../system.ts";
+ * import { readConfig, settings } from "../config/config.ts";
+ * import { parseCommandLine } from "../config/flags.ts";
+ * import { setUpNetwork } from "../config/proxies.ts";
+ * import type { Start } from "../system/system.ts";
  * import { serve } from "./serve.ts";
  *
  * const line = parseCommandLine(["--demo", "--port", "0"]);
@@ -80,7 +80,7 @@ export async function serve(start: Start): Promise<number> {
   });
   const configured = config.gateway || config.demo
     ? config.gateway
-    : await (await import("../first_run.ts")).firstRun(start);
+    : await (await import("./first_run.ts")).firstRun(start);
   if (configured === undefined) {
     throw new BridgeError(
       "config",
@@ -96,7 +96,9 @@ export async function serve(start: Start): Promise<number> {
   if (cert) await readCertificates(cert, "DENO_CERT", system.readText);
 
   await system.machine?.seal();
-  const simulated = config.demo ? (await import("../simulator.ts")).startSimulator() : undefined;
+  const simulated = config.demo
+    ? (await import("../simulator/mod.ts")).startSimulator()
+    : undefined;
   let stopWatching: (() => void) | undefined;
   try {
     const gateway = simulated?.url ?? configured;

@@ -5,7 +5,7 @@
  */
 
 import { maskSecrets } from "../errors.ts";
-import { type Paint, printable } from "../terminal.ts";
+import { type Paint, printable } from "../system/terminal.ts";
 
 /** `ok`: well. `warn`: works, not as it should. `fail`: doesn't work. `skip`: not looked at, or not there and not needed. */
 export type Status = "ok" | "warn" | "fail" | "skip";

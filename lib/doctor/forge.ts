@@ -10,10 +10,10 @@
  * @module
  */
 
-import { isLoopback } from "../base_url.ts";
+import { isLoopback } from "../config/base_url.ts";
 import { isObject, type JsonObject } from "../json.ts";
-import type { Catalogue } from "../models.ts";
-import type { Machine, System } from "../system.ts";
+import type { Catalog } from "../models/catalog.ts";
+import type { Machine, System } from "../system/system.ts";
 import type { Check } from "./check.ts";
 
 /** What is needed to look. */
@@ -27,7 +27,7 @@ export interface ForgeChecks {
   /** Host names beyond loopback's at which clients reach it. */
   readonly hosts: readonly string[];
   /** The list in force; undefined where it can't be used. */
-  readonly catalogue: Catalogue | undefined;
+  readonly catalogue: Catalog | undefined;
   /** Whether ForgeCode would send even loopback addresses to a proxy. */
   readonly loopbackProxied: boolean;
 }
@@ -46,8 +46,8 @@ const LOGIN = "Run `forge provider login openai_compatible`";
  *
  * @example
  * ```ts
- * import { parseModels } from "../models.ts";
- * import type { Files } from "../system.ts";
+ * import { parseModels } from "../models/catalog.ts";
+ * import type { Files } from "../system/system.ts";
  * import { checkForge } from "./forge.ts";
  *
  * const files = { realPath: () => Promise.resolve(undefined) } as unknown as Files;
@@ -248,7 +248,7 @@ function hasKey({ auth_details }: JsonObject): boolean {
   return typeof key === "string" && key.trim() !== "";
 }
 
-function checkModel(provider: string, model: string | undefined, catalogue: Catalogue): Check {
+function checkModel(provider: string, model: string | undefined, catalogue: Catalog): Check {
   const name = "forge model";
   const remedy = `Run \`forge config set model ${provider} ${
     catalogue.models.find(({ gone }) => gone !== true)?.id ?? "<MODEL>"

@@ -5,8 +5,9 @@
  * @module
  */
 
-import { BridgeError, gatewayError, maskSecrets } from "../errors.ts";
-import { networkFault } from "../unreachable.ts";
+import { BridgeError, maskSecrets } from "../errors.ts";
+import { gatewayError } from "../gateway/errors.ts";
+import { networkFault } from "../gateway/unreachable.ts";
 import { type Check, splitAdvice } from "./check.ts";
 
 /** How the gateway is asked. */
@@ -80,7 +81,7 @@ const EXPECTED =
  *
  * @example
  * ```ts
- * import { createSimulator } from "../simulator.ts";
+ * import { createSimulator } from "../simulator/mod.ts";
  * import { askWithoutToken } from "./gateway.ts";
  *
  * const { handler } = createSimulator();
@@ -149,7 +150,7 @@ const ABOUT_TOKEN = /\btoken\b|credential|unauthenticated|expired|IP A|Source IP
  *
  * @example
  * ```ts
- * import { createSimulator } from "../simulator.ts";
+ * import { createSimulator } from "../simulator/mod.ts";
  * import { askWithToken } from "./gateway.ts";
  *
  * const { handler } = createSimulator();

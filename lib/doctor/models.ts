@@ -4,10 +4,10 @@
  * @module
  */
 
-import { bareName, familyOf } from "../families.ts";
-import type { Catalogue } from "../models.ts";
-import type { Start } from "../system.ts";
-import type { Terminal } from "../terminal.ts";
+import { bareName, familyOf } from "../models/families.ts";
+import type { Catalog } from "../models/catalog.ts";
+import type { Start } from "../system/system.ts";
+import type { Terminal } from "../system/terminal.ts";
 import { type ModelCheck, probe, type ProbeOptions } from "./probe.ts";
 import type { Report } from "./report.ts";
 
@@ -26,9 +26,9 @@ const AT_A_TIME = 4;
  *
  * @example
  * ```ts
- * import { parseModels } from "../models.ts";
- * import type { Start } from "../system.ts";
- * import type { Terminal } from "../terminal.ts";
+ * import { parseModels } from "../models/catalog.ts";
+ * import type { Start } from "../system/system.ts";
+ * import type { Terminal } from "../system/terminal.ts";
  * import { chooseModels } from "./models.ts";
  *
  * const start = { system: {}, line: { words: [], flags: { quick: true } } } as unknown as Start;
@@ -39,7 +39,7 @@ const AT_A_TIME = 4;
  */
 export async function chooseModels(
   { system, line }: Start,
-  { models }: Catalogue,
+  { models }: Catalog,
   terminal: Terminal,
   demo: boolean,
 ): Promise<string[]> {
@@ -82,8 +82,8 @@ function firstOfEachFamily(ids: readonly string[]): string[] {
  * @example
  * ```ts
  * import { run } from "../app.ts";
- * import { machine } from "../machine.ts";
- * import type { System } from "../system.ts";
+ * import { machine } from "../system/machine.ts";
+ * import type { System } from "../system/system.ts";
  *
  * let out = "";
  * const system = {

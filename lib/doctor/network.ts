@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { BridgeError } from "../errors.ts";
 import { isObject } from "../json.ts";
-import { type Proxies, readCertificates } from "../network.ts";
-import type { Machine, System } from "../system.ts";
-import { networkFault } from "../unreachable.ts";
+import { type Proxies, readCertificates } from "../config/proxies.ts";
+import type { Machine, System } from "../system/system.ts";
+import { networkFault } from "../gateway/unreachable.ts";
 import type { Check } from "./check.ts";
 
 /** Scheme → port, where an address names none. */
@@ -57,7 +57,7 @@ export interface NetworkChecks {
  *
  * @example
  * ```ts
- * import type { Machine } from "../system.ts";
+ * import type { Machine } from "../system/system.ts";
  * import { checkNetwork } from "./network.ts";
  *
  * const lookup = () => Promise.reject(new Error("getaddrinfo ENOTFOUND"));
@@ -188,7 +188,7 @@ async function checkTls(
  *
  * @example
  * ```ts
- * import type { Machine } from "../system.ts";
+ * import type { Machine } from "../system/system.ts";
  * import { checkPort } from "./network.ts";
  *
  * const machine = { sockets: { listen() {} } } as unknown as Machine;

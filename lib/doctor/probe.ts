@@ -6,15 +6,15 @@
  */
 
 import type { Bridge } from "../bridge.ts";
-import type { Config } from "../config.ts";
-import { Gateway } from "../gateway.ts";
+import type { Config } from "../config/config.ts";
+import { Gateway } from "../gateway/gateway.ts";
 import { type Reply, toResponse } from "../http1/reply.ts";
 import { isObject, type JsonObject } from "../json.ts";
-import { Log } from "../log.ts";
-import { CallMemory } from "../memory.ts";
-import { Metrics } from "../metrics.ts";
-import { type Catalogue } from "../models.ts";
-import { Negotiator } from "../negotiate.ts";
+import { Log } from "../observe/log.ts";
+import { ToolCallCache } from "../adapt/tool_call_cache.ts";
+import { Metrics } from "../observe/metrics.ts";
+import { type Catalog } from "../models/catalog.ts";
+import { Negotiator } from "../adapt/negotiator.ts";
 import { createRouter } from "../router.ts";
 import type { Check } from "./check.ts";
 import { readAnswer, type Reading, type Stumble } from "./reader.ts";
@@ -29,7 +29,7 @@ export interface ProbeOptions {
   /** The token. */
   readonly token: string;
   /** The list in force. */
-  readonly catalogue: Catalogue;
+  readonly catalogue: Catalog;
   /** Sends requests. */
   readonly fetch: typeof fetch;
   /** Certificates of the user's. */
@@ -85,10 +85,10 @@ function request(model: string): JsonObject {
  *
  * @example
  * ```ts
- * import { readConfig, settings } from "../config.ts";
- * import { parseCommandLine } from "../flags.ts";
- * import { parseModels } from "../models.ts";
- * import { createSimulator } from "../simulator.ts";
+ * import { readConfig, settings } from "../config/config.ts";
+ * import { parseCommandLine } from "../config/flags.ts";
+ * import { parseModels } from "../models/catalog.ts";
+ * import { createSimulator } from "../simulator/mod.ts";
  * import { probe } from "./probe.ts";
  *
  * const { handler } = createSimulator({ pace: 0 });
@@ -184,7 +184,7 @@ function createBridge(
       },
     }),
     negotiator: own.negotiator,
-    memory: new CallMemory(),
+    memory: new ToolCallCache(),
     guard: undefined,
     log: own.log,
     metrics: new Metrics(),

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { System } from "../system.ts";
-import { type Paint, paintFor } from "../terminal.ts";
+import type { System } from "../system/system.ts";
+import { type Paint, paintFor } from "../system/terminal.ts";
 import { type Check, checkLine, isWell } from "./check.ts";
 
 /** The section of a check, as it is shown. */

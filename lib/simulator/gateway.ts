@@ -66,7 +66,7 @@ export interface Gateway {
  *
  * @example
  * ```ts
- * import { createSimulator } from "../simulator.ts";
+ * import { createSimulator } from "./mod.ts";
  *
  * const response = await createSimulator().handler(new Request("http://localhost/"));
  * if (response.status !== 401) throw new Error(`${response.status}`);

@@ -7,17 +7,17 @@
 
 import { toResponse } from "../../lib/http1/reply.ts";
 import type { Bridge } from "../../lib/bridge.ts";
-import { readConfig, settings } from "../../lib/config.ts";
-import { parseCommandLine } from "../../lib/flags.ts";
-import { Gateway } from "../../lib/gateway.ts";
+import { readConfig, settings } from "../../lib/config/config.ts";
+import { parseCommandLine } from "../../lib/config/flags.ts";
+import { Gateway } from "../../lib/gateway/gateway.ts";
 import type { JsonObject } from "../../lib/json.ts";
-import { Log } from "../../lib/log.ts";
-import { CallMemory } from "../../lib/memory.ts";
-import { Metrics } from "../../lib/metrics.ts";
-import { parseModels } from "../../lib/models.ts";
-import { Negotiator } from "../../lib/negotiate.ts";
+import { Log } from "../../lib/observe/log.ts";
+import { ToolCallCache } from "../../lib/adapt/tool_call_cache.ts";
+import { Metrics } from "../../lib/observe/metrics.ts";
+import { parseModels } from "../../lib/models/catalog.ts";
+import { Negotiator } from "../../lib/adapt/negotiator.ts";
 import { createRouter } from "../../lib/router.ts";
-import { RunawayGuard } from "../../lib/runaway.ts";
+import { RunawayGuard } from "../../lib/adapt/retry_loop_guard.ts";
 import { type RunningServer, startServer } from "../../lib/serve.ts";
 import {
   createSimulator,
@@ -25,7 +25,7 @@ import {
   type Simulator,
   type SimulatorOptions,
   startSimulator,
-} from "../../lib/simulator.ts";
+} from "../../lib/simulator/mod.ts";
 
 /** The token that test clients send: of no form that a pattern could find. */
 export const TOKEN = "Zq7-opaque~token~of~the~tests";
@@ -205,7 +205,7 @@ function assemble(
     catalogue: () => catalogue,
     metadata: () => ({}),
     negotiator: new Negotiator(),
-    memory: new CallMemory(),
+    memory: new ToolCallCache(),
     guard: config.runawayGuard ? new RunawayGuard() : undefined,
     userAgent: "fd-bridge/test",
   };

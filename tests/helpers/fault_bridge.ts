@@ -6,17 +6,17 @@
  */
 
 import type { Bridge } from "../../lib/bridge.ts";
-import { type Config, readConfig, settings } from "../../lib/config.ts";
+import { type Config, readConfig, settings } from "../../lib/config/config.ts";
 import { createClient, type Send } from "../../lib/http1/client.ts";
-import { parseCommandLine } from "../../lib/flags.ts";
-import { Gateway, type GatewayOptions } from "../../lib/gateway.ts";
-import { Log } from "../../lib/log.ts";
-import { CallMemory } from "../../lib/memory.ts";
-import { Metrics } from "../../lib/metrics.ts";
-import { parseModels } from "../../lib/models.ts";
-import { Negotiator } from "../../lib/negotiate.ts";
+import { parseCommandLine } from "../../lib/config/flags.ts";
+import { Gateway, type GatewayOptions } from "../../lib/gateway/gateway.ts";
+import { Log } from "../../lib/observe/log.ts";
+import { ToolCallCache } from "../../lib/adapt/tool_call_cache.ts";
+import { Metrics } from "../../lib/observe/metrics.ts";
+import { parseModels } from "../../lib/models/catalog.ts";
+import { Negotiator } from "../../lib/adapt/negotiator.ts";
 import { createRouter } from "../../lib/router.ts";
-import { RunawayGuard } from "../../lib/runaway.ts";
+import { RunawayGuard } from "../../lib/adapt/retry_loop_guard.ts";
 import { type RunningServer, startServer } from "../../lib/serve.ts";
 
 /** The ways in which the bridge asks the gateway; every test of faults holds for each. */
@@ -113,7 +113,7 @@ export function startFaultBridge(
     catalogue: () => catalogue,
     metadata: () => ({}),
     negotiator: new Negotiator(),
-    memory: new CallMemory(),
+    memory: new ToolCallCache(),
     guard: config.runawayGuard ? new RunawayGuard() : undefined,
     userAgent: "fd-bridge/test",
   };

@@ -7,7 +7,7 @@
 
 import { run } from "../../lib/app.ts";
 import { BridgeError } from "../../lib/errors.ts";
-import type { Machine, Sockets, System } from "../../lib/system.ts";
+import type { Machine, Sockets, System } from "../../lib/system/system.ts";
 
 /** What a test's machine may be told; everything has a default. */
 export interface TestMachineOptions {

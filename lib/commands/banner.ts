@@ -1,0 +1,104 @@
+/**
+ * What a person reads when the bridge has started: where it listens, what it talks to, and what to type
+ * in ForgeCode.
+ *
+ * @module
+ */
+
+import type { Config } from "../config/config.ts";
+import type { Catalog } from "../models/catalog.ts";
+
+/** What the banner tells. */
+export interface BannerFacts {
+  /** The program's version. */
+  readonly version: string;
+  /** The settings. */
+  readonly config: Pick<Config, "demo" | "clientKey" | "logLevel">;
+  /** Where it listens: `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** The gateway's base URL. */
+  readonly gateway: string;
+  /** The models in force. */
+  readonly catalogue: Catalog;
+  /** A warning about who can reach the bridge, if there is one. */
+  readonly warning?: string;
+  /** Whether a proxy is set in the environment, and `NO_PROXY` doesn't take loopback out. */
+  readonly proxied: boolean;
+  /** Whether text is coloured. */
+  readonly color: boolean;
+}
+
+/**
+ * The banner.
+ *
+ * @example
+ * ```ts
+ * import { banner } from "./banner.ts";
+ * import { parseModels } from "../models/catalog.ts";
+ *
+ * const text = banner({
+ *   version: "1.0.0",
+ *   config: { demo: false, logLevel: "info" },
+ *   url: "http://127.0.0.1:8080",
+ *   gateway: "https://1.ai-gateway.azuredatabricks.net",
+ *   catalogue: parseModels('{"models": ["databricks-gpt-5"]}', "models.json"),
+ *   proxied: false,
+ *   color: false,
+ * });
+ * if (!text.includes("forge provider login openai_compatible")) throw new Error("what to type");
+ * ```
+ */
+export function banner(facts: BannerFacts): string {
+  const { config, url, catalogue } = facts;
+  const paint = (code: string, text: string) => facts.color ? `\x1b[${code}m${text}\x1b[0m` : text;
+  const row = (name: string, value: string) => `  ${paint("90", name.padEnd(10))}${value}`;
+  const surfaces = Object.entries(catalogue.endpoints);
+  const width = Math.max(...surfaces.map(([alias]) => alias.length)) + 2;
+  const model = (catalogue.models[0]?.id ?? "databricks-claude-sonnet-5").replace(/[^\w.:/-]/g, "");
+  const key = config.demo ? "any word will do" : "your Databricks token";
+  const lines = [
+    "",
+    `${paint("1", "fd-bridge")} ${facts.version}`,
+    "",
+    row("listening", paint("1;36", url)),
+    row("gateway", config.demo ? `${facts.gateway} (simulated)` : facts.gateway),
+    row("models", `${catalogue.models.length} from ${catalogue.source}`),
+    ...surfaces.map(([alias, path], at) =>
+      row(at === 0 ? "endpoints" : "", alias.padEnd(width) + path)
+    ),
+    "",
+  ];
+  if (config.demo) {
+    lines.push(
+      paint(
+        "1;33",
+        "  DEMO: the gateway is a simulation inside this program. No model answers, nothing is paid.",
+      ),
+      "",
+    );
+  }
+  if (facts.warning) lines.push(paint("1;33", `  WARNING: ${facts.warning}`), "");
+  if (config.logLevel === "trace") {
+    lines.push(
+      paint("1;33", "  WARNING: --log-level trace writes prompts and answers into the log."),
+      "",
+    );
+  }
+  lines.push(
+    "  In ForgeCode:",
+    `    ${paint("36", "forge provider login openai_compatible")}`,
+    `        URL      ${url}`,
+    `        API key  ${config.clientKey ? `<client key>:<${key}>` : key}`,
+    `    ${paint("36", `forge config set model openai_compatible ${model}`)}`,
+    `        before ForgeCode 2.9: forge config set model ${model}`,
+  );
+  if (facts.proxied) {
+    lines.push(
+      "",
+      "  A proxy is set, and ForgeCode would send even this address to it. Before starting it:",
+      `    ${paint("36", "export NO_PROXY=127.0.0.1,localhost")}`,
+    );
+  }
+  lines.push("", `  Ctrl-C ends the bridge.`, "");
+  return lines.join("\n") + "\n";
+}

@@ -1,0 +1,405 @@
+/**
+ * The command line as a table: every flag and command, its environment variable, its default and its
+ * help text stand here once, and `--help`, the shell completions and the configuration are made from it.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { BridgeError } from "../errors.ts";
+
+/** How the text of a flag is read. `seconds` takes `10`, `500ms`, `10s`, `5m`; `bytes` takes `32MB`. */
+export type FlagKind =
+  | "text"
+  | "file"
+  | "boolean"
+  | "port"
+  | "count"
+  | "seconds"
+  | "bytes"
+  | "list";
+
+/** One flag. */
+export interface Flag {
+  /** Long name, without dashes. */
+  readonly name: string;
+  /** One letter, without the dash. */
+  readonly short?: string;
+  /** The environment variable that sets it too; the flag wins. */
+  readonly env?: string;
+  /** How its value is read. */
+  readonly kind: FlagKind;
+  /** What a value is called in the help. */
+  readonly value?: string;
+  /** The only values it takes. */
+  readonly choices?: readonly string[];
+  /** Its default, as one would type it. */
+  readonly default?: string;
+  /** What it does, in one line. */
+  readonly help: string;
+  /** The commands that take it; all of them where this is missing. */
+  readonly commands?: readonly string[];
+  /** Whether its value is a secret, to be masked wherever it is shown. */
+  readonly secret?: boolean;
+}
+
+/** One command. */
+export interface Command {
+  /** What is typed; `serve` is also what runs when nothing is. */
+  readonly name: string;
+  /** What follows it in the usage line. */
+  readonly usage: string;
+  /** What it does, in one line. */
+  readonly help: string;
+  /** The words that may follow it, for completions. */
+  readonly words?: readonly string[];
+}
+
+/** Every command of the program. */
+export const COMMANDS: readonly Command[] = [
+  { name: "serve", usage: "", help: "Run the bridge (the default)" },
+  {
+    name: "models",
+    usage: "[update FILE | sync]",
+    help: "Show the models, or bring the list up to date",
+    words: ["update", "sync"],
+  },
+  {
+    name: "doctor",
+    usage: "[MODEL ...]",
+    help: "Find out what is wrong, from the settings to the models",
+  },
+  { name: "config", usage: "[--json]", help: "Show the files and settings in force" },
+  {
+    name: "completions",
+    usage: "SHELL",
+    help: "Print a shell's completion script",
+    words: ["bash", "zsh", "fish", "powershell"],
+  },
+];
+
+/** The settings of the server; `config` takes them to show what would be in force with them. */
+const SERVE = ["serve", "config"];
+
+/** Every flag of the program, in the order of `--help`. */
+export const FLAGS: readonly Flag[] = [
+  {
+    name: "gateway",
+    env: "DATABRICKS_AI_GATEWAY_URL",
+    kind: "text",
+    value: "URL",
+    help: "Address of the Databricks AI Gateway; usually set in .env",
+  },
+  {
+    name: "port",
+    short: "p",
+    env: "FD_BRIDGE_PORT",
+    kind: "port",
+    value: "PORT",
+    default: "8080",
+    help: "Port to listen on; 0 takes any free one",
+  },
+  {
+    name: "host",
+    env: "FD_BRIDGE_HOST",
+    kind: "text",
+    value: "ADDRESS",
+    default: "127.0.0.1",
+    help: "Address to listen on; other than loopback needs --client-key",
+  },
+  {
+    name: "models",
+    env: "FD_BRIDGE_MODELS",
+    kind: "file",
+    value: "FILE",
+    help: "models.json to use instead of the one that is found",
+  },
+  {
+    name: "env-file",
+    env: "FD_BRIDGE_ENV_FILE",
+    kind: "file",
+    value: "FILE",
+    help: "File with environment variables, instead of .env",
+  },
+  {
+    name: "demo",
+    env: "FD_BRIDGE_DEMO",
+    kind: "boolean",
+    help: "Use a simulated gateway inside the program: no account needed",
+    commands: [...SERVE, "models", "doctor"],
+  },
+  {
+    name: "log-level",
+    env: "FD_BRIDGE_LOG_LEVEL",
+    kind: "text",
+    value: "LEVEL",
+    choices: ["error", "warn", "info", "debug", "trace"],
+    default: "info",
+    help: "error, warn, info, debug or trace; only trace shows contents",
+  },
+  {
+    name: "log-format",
+    env: "FD_BRIDGE_LOG_FORMAT",
+    kind: "text",
+    value: "FORMAT",
+    choices: ["text", "json"],
+    default: "text",
+    help: "text or json (one object a line)",
+  },
+  {
+    name: "client-key",
+    env: "FD_BRIDGE_CLIENT_KEY",
+    kind: "text",
+    value: "SECRET",
+    secret: true,
+    help: "Secret that clients must send; required beyond loopback",
+    commands: SERVE,
+  },
+  {
+    name: "allow-origin",
+    env: "FD_BRIDGE_ALLOW_ORIGIN",
+    kind: "list",
+    value: "ORIGIN",
+    help: "Web page that may use the bridge; may be repeated",
+    commands: SERVE,
+  },
+  {
+    name: "allow-host",
+    env: "FD_BRIDGE_ALLOW_HOST",
+    kind: "list",
+    value: "NAME",
+    help: "Further Host name to answer to; may be repeated",
+    commands: SERVE,
+  },
+  {
+    name: "max-body",
+    env: "FD_BRIDGE_MAX_BODY",
+    kind: "bytes",
+    value: "SIZE",
+    default: "32MB",
+    help: "Largest request body",
+    commands: SERVE,
+  },
+  {
+    name: "connect-timeout",
+    env: "FD_BRIDGE_CONNECT_TIMEOUT",
+    kind: "seconds",
+    value: "TIME",
+    default: "10s",
+    help: "How long a connection to the gateway may take",
+    commands: SERVE,
+  },
+  {
+    name: "first-byte-timeout",
+    env: "FD_BRIDGE_FIRST_BYTE_TIMEOUT",
+    kind: "seconds",
+    value: "TIME",
+    default: "10m",
+    help: "How long the gateway may take to begin its answer",
+    commands: SERVE,
+  },
+  {
+    name: "idle-timeout",
+    env: "FD_BRIDGE_IDLE_TIMEOUT",
+    kind: "seconds",
+    value: "TIME",
+    default: "5m",
+    help: "How long a stream may be silent",
+    commands: SERVE,
+  },
+  {
+    name: "heartbeat",
+    env: "FD_BRIDGE_HEARTBEAT",
+    kind: "seconds",
+    value: "TIME",
+    default: "15s",
+    help: "Comment line to the client after this much silence; 0 for none",
+    commands: SERVE,
+  },
+  {
+    name: "retries",
+    env: "FD_BRIDGE_RETRIES",
+    kind: "count",
+    value: "N",
+    default: "2",
+    help: "Retries of a request before its first byte",
+    commands: SERVE,
+  },
+  {
+    name: "retry-time",
+    env: "FD_BRIDGE_RETRY_TIME",
+    kind: "seconds",
+    value: "TIME",
+    default: "10s",
+    help: "Time for all retries of a request together",
+    commands: SERVE,
+  },
+  {
+    name: "runaway-guard",
+    env: "FD_BRIDGE_RUNAWAY_GUARD",
+    kind: "boolean",
+    default: "true",
+    help: "Stop the same request from being repeated over and over",
+    commands: SERVE,
+  },
+  {
+    name: "shutdown-time",
+    env: "FD_BRIDGE_SHUTDOWN_TIME",
+    kind: "seconds",
+    value: "TIME",
+    default: "10s",
+    help: "How long running streams may go on after Ctrl-C",
+    commands: SERVE,
+  },
+  {
+    name: "ca-file",
+    env: "FD_BRIDGE_CA_FILE",
+    kind: "file",
+    value: "FILE",
+    help: "Certificates (PEM) to trust in addition",
+  },
+  {
+    name: "json",
+    kind: "boolean",
+    help: "Print JSON, for programs",
+    commands: ["config", "models", "doctor"],
+  },
+  {
+    name: "yes",
+    short: "y",
+    kind: "boolean",
+    help: "Ask nothing: write the changes, send the requests",
+    commands: ["models", "doctor"],
+  },
+  {
+    name: "dry-run",
+    kind: "boolean",
+    help: "Show what would change, write nothing",
+    commands: ["models"],
+  },
+  {
+    name: "prune",
+    kind: "boolean",
+    help: "Remove the models that are gone, instead of marking them",
+    commands: ["models"],
+  },
+  {
+    name: "quick",
+    kind: "boolean",
+    help: "Ask only the first model of each family",
+    commands: ["doctor"],
+  },
+  {
+    name: "timeout",
+    kind: "seconds",
+    value: "TIME",
+    default: "60s",
+    help: "How long a model may take for its whole answer",
+    commands: ["doctor"],
+  },
+  { name: "version", short: "V", kind: "boolean", help: "Print the version and leave" },
+  { name: "help", short: "h", kind: "boolean", help: "Print this help and leave" },
+];
+
+/** What was typed, before it is checked against the environment: see `config.ts`. */
+export interface CommandLine {
+  /** The command; `serve` where none was typed. */
+  readonly command: string;
+  /** The words after the command. */
+  readonly words: readonly string[];
+  /** Flag name → its text, `true`/`false` for a boolean, or a list. Only what was typed. */
+  readonly flags: Readonly<Record<string, string | boolean | readonly string[]>>;
+}
+
+/**
+ * Reads the command line.
+ *
+ * @param args The arguments without the program's name, `Deno.args`.
+ * @returns The command, its words and its flags, values still as text.
+ * @throws {BridgeError} kind `usage`: an unknown flag or command, a flag without its value, or one that the command does not take.
+ *
+ * @example
+ * ```ts
+ * import { parseCommandLine } from "./flags.ts";
+ *
+ * const line = parseCommandLine(["--port", "9090", "--demo"]);
+ * if (line.command !== "serve" || line.flags.port !== "9090") throw new Error("port is kept as text");
+ * ```
+ */
+export function parseCommandLine(args: readonly string[]): CommandLine {
+  const unknown: string[] = [];
+  const booleans = FLAGS.filter((flag) => flag.kind === "boolean");
+  const parsed: Record<string, unknown> & { _: (string | number)[] } = parseArgs([...args], {
+    string: [
+      ...FLAGS.filter((flag) => flag.kind !== "boolean").map((flag) => flag.name),
+      "_",
+    ],
+    boolean: booleans.map((flag) => flag.name),
+    negatable: booleans.filter((flag) => flag.default === "true").map((flag) => flag.name),
+    collect: FLAGS.filter((flag) => flag.kind === "list").map((flag) => flag.name),
+    alias: Object.fromEntries(
+      FLAGS.flatMap((flag) => flag.short ? [[flag.short, flag.name]] : []),
+    ),
+    unknown: (arg: string, key?: string) => {
+      if (key === undefined) return true;
+      unknown.push(arg);
+      return false;
+    },
+  });
+  if (unknown.length > 0) throw unknownFlag(unknown[0]);
+
+  const [first, ...rest] = parsed._.map(String);
+  const command = first ?? "serve";
+  if (!COMMANDS.some((row) => row.name === command)) {
+    throw new BridgeError(
+      "usage",
+      `There is no command "${command}". Commands: ${COMMANDS.map((row) => row.name).join(", ")}.`,
+    );
+  }
+  const flags: Record<string, string | boolean | readonly string[]> = {};
+  for (const flag of FLAGS) {
+    const value = parsed[flag.name];
+    if (value === undefined || !wasTyped(flag, args)) continue;
+    if (Array.isArray(value) ? value.includes("") : value === "") {
+      throw new BridgeError("usage", `--${flag.name} needs a value: --${flag.name} ${flag.value}.`);
+    }
+    if (flag.commands && !flag.commands.includes(command)) {
+      throw new BridgeError("usage", `--${flag.name} does not go with \`fd-bridge ${command}\`.`);
+    }
+    flags[flag.name] = Array.isArray(value) ? value.map(String) : value as string | boolean;
+  }
+  return { command, words: rest, flags };
+}
+
+/** parseArgs fills every boolean with false: only what stands on the command line may override the environment. */
+function wasTyped(flag: Flag, args: readonly string[]): boolean {
+  const names = [`--${flag.name}`, `--no-${flag.name}`];
+  return args.some((arg) =>
+    names.some((name) => arg === name || arg.startsWith(`${name}=`)) ||
+    (flag.short !== undefined && /^-[A-Za-z]/.test(arg) && arg.slice(1).includes(flag.short))
+  );
+}
+
+function unknownFlag(typed: string): BridgeError {
+  const name = typed.replace(/^-+/, "").replace(/=.*$/s, "");
+  const nearest = FLAGS.map((flag) => ({ flag, distance: distance(name, flag.name) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  const hint = nearest.distance <= 3 ? ` Did you mean --${nearest.flag.name}?` : "";
+  return new BridgeError(
+    "usage",
+    `There is no flag "${typed.replace(/=.*$/s, "")}".${hint} See fd-bridge --help.`,
+  );
+}
+
+/** Edit distance, for "did you mean". Both are short. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}

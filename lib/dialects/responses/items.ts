@@ -1,0 +1,350 @@
+/**
+ * The output items of one Responses stream: which event belongs to which item, and how much of each
+ * text has already gone out.
+ *
+ * @module
+ */
+
+import type { JsonObject } from "../../json.ts";
+
+/** The kinds of output items that mean something to a chat client. */
+export type ItemKind = "message" | "call" | "reasoning";
+
+/** The texts that an item can hold, each in numbered parts. */
+export type Slot = "text" | "refusal" | "summary" | "thought" | "arguments";
+
+/** How many foreign ids are remembered for one item: some gateways make up a new one for each event. */
+const MAX_ALIASES = 8;
+
+/**
+ * One text that comes in deltas, and once more as a whole, in whichever order.
+ *
+ * Both methods return what is new, to be sent on; nothing is ever returned twice.
+ *
+ * @example
+ * ```ts
+ * import { TextTrack } from "./items.ts";
+ *
+ * const track = new TextTrack();
+ * const sent = track.delta("Hel") + track.whole("Hello") + track.delta("lo") + track.whole("Hello");
+ * if (sent !== "Hello") throw new Error(sent);
+ * ```
+ */
+export class TextTrack {
+  /** Everything that was returned so far. */
+  emitted = "";
+  /** How much of `emitted` the deltas have covered, where a whole text was ahead of them; else -1. */
+  #covered = -1;
+  /** Where in `emitted` the whole text went ahead of the deltas. */
+  #ahead = 0;
+
+  /** Takes the next piece. */
+  delta(piece: string): string {
+    if (this.#covered < 0) {
+      this.emitted += piece;
+      return piece;
+    }
+    // The whole text came first: these deltas repeat it, unless they say something else.
+    const from = this.#covered;
+    const room = this.emitted.length - from;
+    if (piece.length <= room && this.emitted.startsWith(piece, from)) {
+      this.#covered += piece.length;
+      return "";
+    }
+    this.#covered = -1;
+    const fresh = piece.startsWith(this.emitted.slice(from))
+      ? piece.slice(room)
+      // Not a repetition after all: what was taken for one was text of its own.
+      : this.emitted.slice(this.#ahead, from) + piece;
+    this.emitted += fresh;
+    return fresh;
+  }
+
+  /** Takes the whole text: what deltas haven't brought of it is new, a contradiction changes nothing. */
+  whole(text: string): string {
+    if (text.length <= this.emitted.length || !text.startsWith(this.emitted)) return "";
+    if (this.#covered < 0) this.#ahead = this.#covered = this.emitted.length;
+    const fresh = text.slice(this.emitted.length);
+    this.emitted = text;
+    return fresh;
+  }
+}
+
+/**
+ * One output item, as far as it is known.
+ *
+ * @example
+ * ```ts
+ * import { Item } from "./items.ts";
+ *
+ * const item = new Item("message", 0, 0);
+ * item.track("text", 1).delta("world");
+ * item.track("text", 0).delta("Hello ");
+ * if (item.emitted("text") !== "Hello world") throw new Error("expected the parts in order");
+ * ```
+ */
+export class Item {
+  /** The id that the gateway gave the item itself; "" if only deltas have spoken of it. */
+  id = "";
+  /** A call's `call_id`; "" if it isn't known. */
+  callId = "";
+  /** A call's name; "" if it isn't known. */
+  name = "";
+  /** A call's place among the calls that went out; -1 if it hasn't yet. */
+  callIndex: number = -1;
+  /** The id under which a call went out. */
+  sentId = "";
+  /** Arguments that were in the announcement: they count only if nothing else brings any. */
+  announcedArguments = "";
+  /** Whether the gateway has announced the item, rather than only sent parts of it. */
+  announced = false;
+  /** Whether the gateway has closed the item. */
+  closed = false;
+  /** The text that the item was closed with. */
+  closedWith = "";
+  /** Whether a delta has named the item by its own id: then a delta with another id is not for it. */
+  named = false;
+  /** A reasoning item in the form in which it can be sent back. */
+  replayable?: JsonObject;
+  /** How many foreign ids point here. */
+  aliases = 0;
+
+  readonly #tracks: Partial<Record<Slot, Map<number, TextTrack>>> = {};
+
+  /** Makes an item of `kind` that stands at `outputIndex` of the response number `scope`. */
+  constructor(
+    readonly kind: ItemKind,
+    readonly outputIndex: number | undefined,
+    readonly scope: number,
+  ) {}
+
+  /** The text in `slot` with the number `part`. */
+  track(slot: Slot, part = 0): TextTrack {
+    const tracks = this.#tracks[slot] ??= new Map();
+    let track = tracks.get(part);
+    if (track === undefined) tracks.set(part, track = new TextTrack());
+    return track;
+  }
+
+  /** The texts in `slot` by their numbers, in order of appearance. */
+  tracks(slot: Slot): ReadonlyMap<number, TextTrack> {
+    return this.#tracks[slot] ?? new Map();
+  }
+
+  /** All that has gone out of `slot`, in the order of its parts. */
+  emitted(slot: Slot): string {
+    const parts = [...this.tracks(slot)].sort(([a], [b]) => a - b);
+    return parts.map(([, track]) => track.emitted).join("");
+  }
+
+  /** Whether what has gone out of `slot` may be the beginning of `text`, or `text` the beginning of it. */
+  fits(slot: Slot, text: string): boolean {
+    const emitted = this.emitted(slot);
+    return emitted.startsWith(text) || text.startsWith(emitted);
+  }
+}
+
+/** What an announcement, a closing event or a final list says about an item. */
+export interface ItemSighting {
+  /** What kind of item it is. */
+  kind: ItemKind;
+  /** Its id; "" if it has none. */
+  id: string;
+  /** A call's `call_id`; "" if it has none. */
+  callId: string;
+  /** Its place in the output, if it was given. */
+  outputIndex?: number;
+  /** Its text as one, or its arguments; "" if there is none yet. */
+  text: string;
+}
+
+const SLOT_OF_KIND: Record<ItemKind, Slot> = {
+  message: "text",
+  call: "arguments",
+  reasoning: "summary",
+};
+
+/** A map for each kind: ids and places are not always unique among items of different kinds. */
+class ByKind<Key> {
+  readonly #maps: Record<ItemKind, Map<Key, Item>> = {
+    message: new Map(),
+    call: new Map(),
+    reasoning: new Map(),
+  };
+  get(kind: ItemKind, key: Key): Item | undefined {
+    return this.#maps[kind].get(key);
+  }
+  set(kind: ItemKind, key: Key, item: Item): void {
+    this.#maps[kind].set(key, item);
+  }
+  clear(): void {
+    for (const map of Object.values(this.#maps)) map.clear();
+  }
+}
+
+/**
+ * The items of a stream. A gateway may give an item one id where it announces it and others in its
+ * deltas, may put two items at one `output_index`, may close items in any order, and may send one
+ * response after another (gateway.md); so an item is found by what fits best, and made up if
+ * nothing does.
+ *
+ * @example
+ * ```ts
+ * import { ItemTable } from "./items.ts";
+ *
+ * const table = new ItemTable();
+ * const item = table.open({ kind: "message", id: "msg_1", callId: "", outputIndex: 0, text: "" });
+ * if (table.find("message", "another id", 0) !== item) throw new Error("expected the item at 0");
+ * ```
+ */
+export class ItemTable {
+  readonly #all: Item[] = [];
+  readonly #byId = new ByKind<string>();
+  readonly #byPlace = new ByKind<number>();
+  readonly #byCallId = new Map<string, Item>();
+  readonly #latest: Partial<Record<ItemKind, Item>> = {};
+  #scope = 0;
+
+  /** Begins another response in the same stream: places are counted anew. */
+  nextResponse(): void {
+    this.#scope++;
+    this.#byPlace.clear();
+    for (const kind of ["message", "call", "reasoning"] as const) delete this.#latest[kind];
+  }
+
+  /** The items of the current response, in order of appearance. */
+  current(): Item[] {
+    return this.#all.filter((item) => item.scope === this.#scope);
+  }
+
+  /** The item that a delta, or a closing event of one of its parts, belongs to. */
+  find(kind: ItemKind, id: string, outputIndex: number | undefined): Item {
+    const byId = id === "" ? undefined : this.#byId.get(kind, id);
+    if (byId !== undefined && (!byId.closed || byId.scope === this.#scope)) {
+      if (byId.id === id) byId.named = true;
+      return byId;
+    }
+    let item: Item | undefined;
+    if (outputIndex !== undefined) item = this.#byPlace.get(kind, outputIndex);
+    else {
+      const latest = this.#latest[kind];
+      if (id === "" || (latest !== undefined && !latest.closed && !latest.named)) item = latest;
+    }
+    if (item === undefined) return this.#add(kind, id, outputIndex);
+    if (id !== "" && item.aliases++ < MAX_ALIASES) this.#byId.set(kind, id, item);
+    return item;
+  }
+
+  /** The item that is being announced: a new one, unless it is known by its id or by its parts. */
+  open(sighting: ItemSighting): Item {
+    const { kind, id, outputIndex } = sighting;
+    const known = this.#known(sighting, (item) => !item.closed || item.scope === this.#scope);
+    const atPlace = outputIndex === undefined ? undefined : this.#byPlace.get(kind, outputIndex);
+    // What stands at its place is the item itself only if just its parts were seen.
+    const unannounced = atPlace?.announced === false ? atPlace : undefined;
+    return this.#identify(known ?? unannounced ?? this.#add(kind, id, outputIndex), sighting);
+  }
+
+  /** The item that is being closed, or that is given as a whole. */
+  close(sighting: ItemSighting): Item {
+    const { kind, id, outputIndex, text } = sighting;
+    const slot = SLOT_OF_KIND[kind];
+    const fits = (item: Item) => item.closedWith === text || item.fits(slot, text);
+    const known = this.#known(sighting, (item) => !item.closed || fits(item));
+    const atPlace = outputIndex === undefined ? undefined : this.#byPlace.get(kind, outputIndex);
+    const here = atPlace !== undefined && this.#mayBe(atPlace, sighting) &&
+      // Closed already: said twice, or another item where places aren't counted.
+      (!atPlace.closed || (text !== "" && atPlace.closedWith === text));
+    const item = known ?? (here ? atPlace : undefined) ??
+      this.#all.findLast((item) =>
+        item.kind === kind && !item.closed && !item.announced && this.#mayBe(item, sighting) &&
+        item.emitted(slot) !== "" && item.fits(slot, text)
+      ) ?? this.#add(kind, id, outputIndex);
+    item.closed = true;
+    item.closedWith = text;
+    return this.#identify(item, sighting);
+  }
+
+  /**
+   * The items of a response's final list, in its order. Each is matched with what has streamed: by
+   * its ids, else by its place and its text, and last by its order among those of its kind, so that
+   * a list with new ids or tidied texts repeats nothing.
+   */
+  reconcile(sightings: readonly ItemSighting[]): Item[] {
+    const found: (Item | undefined)[] = sightings.map(() => undefined);
+    const taken = new Set<Item>();
+    const match = (search: (sighting: ItemSighting) => Item | undefined) => {
+      for (const [at, sighting] of sightings.entries()) {
+        const item = found[at] ?? search(sighting);
+        if (item !== undefined) taken.add(item);
+        found[at] = item;
+      }
+    };
+    const free = (item: Item, sighting: ItemSighting) =>
+      item.kind === sighting.kind && !taken.has(item) && this.#mayBe(item, sighting);
+    const current = this.current();
+    const here = (item: Item, { outputIndex }: ItemSighting) => item.outputIndex === outputIndex;
+    const emitted = (item: Item) => item.emitted(SLOT_OF_KIND[item.kind]);
+    const fits = (item: Item, { text }: ItemSighting) => item.fits(SLOT_OF_KIND[item.kind], text);
+
+    // An id of an earlier response that comes again with another text is just a reused id.
+    match((s) =>
+      this.#known(s, (i) => !taken.has(i) && (i.scope === this.#scope || fits(i, s)), true)
+    );
+    match((s) => current.find((i) => free(i, s) && here(i, s) && fits(i, s)));
+    match((s) => this.#all.find((i) => free(i, s) && emitted(i) !== "" && fits(i, s)));
+    match((s) => current.find((i) => free(i, s) && here(i, s)));
+    match((s) => current.find((i) => free(i, s)));
+    return sightings.map((sighting, at) => {
+      const item = found[at] ?? this.#add(sighting.kind, sighting.id, sighting.outputIndex);
+      item.closed = true;
+      return this.#identify(item, sighting);
+    });
+  }
+
+  /** An item that is known by the ids of a sighting, if `accept` takes it. */
+  #known(
+    sighting: ItemSighting,
+    accept: (item: Item) => boolean,
+    anyPlace = false,
+  ): Item | undefined {
+    const { kind, id, callId, outputIndex } = sighting;
+    // A call is what its call_id says, whatever else has changed.
+    const byCallId = kind === "call" && callId !== "" ? this.#byCallId.get(callId) : undefined;
+    if (byCallId !== undefined) return byCallId;
+    const byId = id === "" ? undefined : this.#byId.get(kind, id);
+    if (byId === undefined || !this.#mayBe(byId, sighting) || !accept(byId)) return undefined;
+    // One id for all items is a habit of some servers; then the place tells them apart.
+    const moved = byId.outputIndex !== undefined && outputIndex !== undefined &&
+      byId.outputIndex !== outputIndex && byId.scope === this.#scope;
+    return moved && !anyPlace ? undefined : byId;
+  }
+
+  /** Whether nothing speaks against `item` being the one that was sighted. */
+  #mayBe(item: Item, sighting: ItemSighting): boolean {
+    return item.callId === "" || sighting.callId === "" || item.callId === sighting.callId;
+  }
+
+  #identify(item: Item, sighting: ItemSighting): Item {
+    item.announced = true;
+    if (sighting.id !== "") {
+      if (item.id === "") item.id = sighting.id;
+      this.#byId.set(item.kind, sighting.id, item);
+    }
+    if (sighting.callId !== "" && item.callId === "") {
+      item.callId = sighting.callId;
+      this.#byCallId.set(sighting.callId, item);
+    }
+    return item;
+  }
+
+  #add(kind: ItemKind, id: string, outputIndex: number | undefined): Item {
+    const item = new Item(kind, outputIndex, this.#scope);
+    item.id = id;
+    this.#all.push(item);
+    this.#latest[kind] = item;
+    if (id !== "") this.#byId.set(kind, id, item);
+    if (outputIndex !== undefined) this.#byPlace.set(kind, outputIndex, item);
+    return item;
+  }
+}

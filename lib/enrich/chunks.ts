@@ -1,0 +1,480 @@
+/**
+ * Makes the chunks of any dialect strict: whatever the gateway sends, what leaves is a stream that
+ * ForgeCode reads without losing a chunk, and whose end is always true. One {@linkcode Enricher} a
+ * stream, synchronous: events in, chunks out. What must not be missing: `forgecode.md`, "The stream".
+ *
+ * @module
+ */
+
+import { flattenContent, reasoningText } from "./content.ts";
+import { isResponsesEvent, ResponsesDecoder } from "../dialects/responses/mod.ts";
+import { BridgeError } from "../errors.ts";
+import { gatewayError, isErrorBody } from "../gateway/errors.ts";
+import { FenceRemover } from "./fence.ts";
+import { fitsField, mendDetails, wholeCharacters } from "./fields.ts";
+import { isAnswerPiece, isObject, type JsonObject } from "../json.ts";
+import type { ToolCallCache } from "../adapt/tool_call_cache.ts";
+import type { SseEvent } from "../sse.ts";
+import { ToolCallOrder } from "./tool_calls.ts";
+import { UsageMender } from "./usage.ts";
+
+/** OpenAI's five. */
+export type FinishReason = "stop" | "length" | "tool_calls" | "content_filter" | "function_call";
+
+/**
+ * Words for an ending → OpenAI's. Any other word means `stop`, because ForgeCode repeats the request up
+ * to 100 times over a word that it doesn't know (`forgecode.md`, "Runaway").
+ */
+export const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
+  stop: "stop",
+  end_turn: "stop",
+  stop_sequence: "stop",
+  completed: "stop",
+  length: "length",
+  max_tokens: "length",
+  max_output_tokens: "length",
+  model_length: "length",
+  model_context_window_exceeded: "length",
+  incomplete: "length",
+  tool_calls: "tool_calls",
+  tool_use: "tool_calls",
+  tool_call: "tool_calls",
+  function_call: "tool_calls",
+  content_filter: "content_filter",
+  content_filtered: "content_filter",
+  safety: "content_filter",
+  refusal: "content_filter",
+  recitation: "content_filter",
+  blocklist: "content_filter",
+  prohibited_content: "content_filter",
+  spii: "content_filter",
+};
+
+/** Endings that are no endings: the model or the gateway failed. */
+const FAILED = new Set(["error", "failed", "cancelled"]);
+
+/** What a stream is enriched with. */
+export interface EnrichOptions {
+  /** The model as the client asked for it. */
+  readonly model: string;
+  /** Seconds since 1970, for a stream that has no `created`. */
+  readonly created: number;
+  /** Gives an id, for a stream or a call that has none: `chatcmpl-…`, `call_…`. */
+  readonly makeId: (prefix: string) => string;
+  /** Whether a Markdown fence around the content is taken off. @default {false} */
+  readonly unfence?: boolean;
+  /** Where reasoning and unknown fields of calls are kept for the next turn. */
+  readonly memory?: ToolCallCache;
+  /** Secrets that no error may show. */
+  readonly secrets?: readonly string[];
+}
+
+/** What is known about one choice of the stream. */
+interface ChoiceState {
+  readonly index: number;
+  readonly calls: ToolCallOrder;
+  readonly fence: FenceRemover | undefined;
+  role: boolean;
+  /** The reason as it must be told, once there is one. */
+  reason: FinishReason | undefined;
+  /** The reason that the client was told. */
+  told: FinishReason | undefined;
+  /** By field: joins characters that were cut in two. */
+  readonly joins: Map<string, (text: string) => string>;
+  /** Whether the model refused in words. */
+  refused: boolean;
+  /** Whether there was any content. */
+  spoke: boolean;
+}
+
+/** Chunks that a client reads; the last one may be an error's event. */
+export type Chunk = JsonObject;
+
+/** A choice beyond this index is no choice: nobody asks for so many. */
+const MAX_CHOICES = 128;
+
+/** How a stream ended. */
+export type Ending =
+  /** Its finish reason was told. */
+  | { readonly type: "finished" }
+  /** An error's event was sent. */
+  | { readonly type: "failed"; readonly error: BridgeError };
+
+/**
+ * The state of one stream.
+ *
+ * @example
+ * ```ts
+ * import { Enricher } from "./chunks.ts";
+ *
+ * const enricher = new Enricher({ model: "m", created: 1, makeId: (prefix) => `${prefix}1` });
+ * const [chunk] = enricher.event({ type: "json", value: { choices: [{ delta: { content: "hi" } }] } });
+ * if (chunk.id !== "chatcmpl-1" || chunk.model !== "m") throw new Error("complete");
+ * enricher.event({ type: "done" });
+ * if (enricher.ending?.type !== "finished") throw new Error("`[DONE]` ends it");
+ * ```
+ */
+export class Enricher {
+  readonly #options: EnrichOptions;
+  readonly #usage = new UsageMender();
+  readonly #choices: ChoiceState[] = [];
+  #responses: ResponsesDecoder | undefined;
+  #id: string | undefined;
+  #created: number | undefined;
+  #ending: Ending | undefined;
+
+  /** Begins a stream, with what it is enriched with. */
+  constructor(options: EnrichOptions) {
+    this.#options = options;
+  }
+
+  /** How the stream ended, once it has. Events after that give nothing. */
+  get ending(): Ending | undefined {
+    return this.#ending;
+  }
+
+  /** The last complete token counts, for the log. */
+  get usage(): JsonObject | undefined {
+    return this.#usage.last;
+  }
+
+  /** Whether every choice that began has its finish reason: the gateway may close now. */
+  get finished(): boolean {
+    return this.#choices.length > 0 && this.#choices.every((choice) => choice.reason !== undefined);
+  }
+
+  /** Whether the answer says anything: text, reasoning aside, a refusal or a tool call. */
+  get spoke(): boolean {
+    return this.#choices.some((choice) => choice.spoke || choice.refused || choice.calls.any);
+  }
+
+  /** The first finish reason, for the log and the runaway guard. */
+  get finishReason(): FinishReason | undefined {
+    return this.#choices[0]?.reason;
+  }
+
+  /**
+   * Takes the next event.
+   *
+   * @param event From the gateway.
+   * @returns The chunks to send now; an error's event ends the stream.
+   */
+  event(event: SseEvent): Chunk[] {
+    if (this.#ending !== undefined) return [];
+    switch (event.type) {
+      case "json":
+        return this.#object(event.value);
+      case "done":
+        return this.#finish();
+      case "malformed":
+        return this.#fail(this.#malformed(event.text));
+    }
+  }
+
+  /**
+   * The gateway's body has ended.
+   *
+   * @param cause Why, where it broke off; undefined where it was closed.
+   * @returns The chunks that are still to be sent: what was held, or the error's event. Never an invented ending.
+   */
+  end(cause?: unknown): Chunk[] {
+    if (this.#ending !== undefined) return [];
+    if (this.finished) return this.#finish();
+    if (cause instanceof BridgeError) return this.#fail(cause);
+    return this.#fail(
+      new BridgeError(
+        "interrupted",
+        cause === undefined
+          ? "The gateway closed the stream before the answer was complete: it is cut off here. Ask again if you need the rest."
+          : "The connection to the gateway broke before the answer was complete: it is cut off here. Ask again if you need the rest.",
+        { code: "stream_interrupted", cause },
+      ),
+    );
+  }
+
+  #object(value: JsonObject): Chunk[] {
+    if (isResponsesEvent(value)) {
+      this.#responses ??= new ResponsesDecoder({
+        memory: this.#options.memory,
+        model: this.#options.model,
+      });
+      const out: Chunk[] = [];
+      for (const chunk of this.#responses.event(value)) {
+        if (this.#ending === undefined) out.push(...this.#chunk(chunk));
+      }
+      return out;
+    }
+    return this.#chunk(value);
+  }
+
+  /** One chunk of any family's. */
+  #chunk(raw: JsonObject): Chunk[] {
+    if (isErrorBody(raw)) return this.#fail(this.#gatewayError(raw));
+    const {
+      id,
+      object: _object,
+      created,
+      model: _model,
+      choices,
+      usage,
+      delta,
+      error: _error,
+      ...rest
+    } = raw;
+    this.#id ??= typeof id === "string" && id !== "" ? id : undefined;
+    this.#created ??= Number.isSafeInteger(created) && (created as number) >= 0
+      ? created as number
+      : undefined;
+
+    const given = Array.isArray(choices) ? choices : [];
+    // ChatAgent endpoints: empty choices, and the delta at the top.
+    const rawChoices = given.length === 0 && isObject(delta)
+      ? [{ delta, finish_reason: raw.finish_reason ?? null }]
+      : given;
+    const out: JsonObject[] = [];
+    for (let at = 0; at < rawChoices.length; at++) {
+      const rawChoice: unknown = rawChoices[at];
+      if (!isObject(rawChoice)) continue;
+      const failure = failureOf(rawChoice);
+      if (failure) return this.#fail(this.#gatewayError(failure));
+      const choice = this.#choice(rawChoice, at);
+      if (choice) out.push(choice);
+    }
+    const counts = this.#usage.mend(usage);
+    if (out.length === 0 && counts === undefined && (rawChoices.length > 0 || isEmpty(rest))) {
+      return [];
+    }
+    return [this.#envelope(out, counts, rest)];
+  }
+
+  #envelope(choices: JsonObject[], usage: JsonObject | undefined, rest?: JsonObject): Chunk {
+    const chunk: Chunk = {
+      id: this.#id ??= this.#options.makeId("chatcmpl-"),
+      object: "chat.completion.chunk",
+      created: this.#created ??= this.#options.created,
+      model: this.#options.model,
+      choices,
+    };
+    if (usage !== undefined) chunk.usage = usage;
+    for (const name in rest) {
+      if (name !== "__proto__" && fitsField(name, rest[name])) chunk[name] = rest[name];
+    }
+    return chunk;
+  }
+
+  #state(index: unknown, position: number): ChoiceState {
+    const at = Number.isInteger(index) && (index as number) >= 0 && (index as number) < MAX_CHOICES
+      ? index as number
+      : Math.min(position, MAX_CHOICES - 1);
+    let state = this.#choices.find((choice) => choice.index === at);
+    if (state === undefined) {
+      const { memory, makeId, unfence } = this.#options;
+      state = {
+        index: at,
+        calls: new ToolCallOrder(
+          () => makeId("call_"),
+          memory && ((call) => {
+            if (!isEmpty(call.extra)) memory.set(call.id, { fields: call.extra });
+          }),
+        ),
+        fence: unfence ? new FenceRemover() : undefined,
+        role: false,
+        reason: undefined,
+        told: undefined,
+        joins: new Map(),
+        refused: false,
+        spoke: false,
+      };
+      this.#choices.push(state);
+    }
+    return state;
+  }
+
+  /** One choice, mended; undefined where it says nothing (any more, or yet). */
+  #choice(raw: JsonObject, position: number): JsonObject | undefined {
+    const { index, delta, message, text, finish_reason, error: _error, ...rest } = raw;
+    const state = this.#state(index, position);
+    const rawDelta = isObject(delta) ? delta : isObject(message) ? message : { content: text };
+    const mended = this.#delta(rawDelta, state);
+    const reason = this.#reason(finish_reason, state);
+    if (reason !== undefined) this.#flush(state, mended);
+    if (reason === undefined && state.role && saysNothing(mended, rest, state)) return undefined;
+    const said = state.role ? mended : { role: "assistant", ...mended };
+    state.role = true;
+    return { index: state.index, delta: said, finish_reason: reason ?? null, ...rest };
+  }
+
+  /** A delta whose fields have the types that clients expect. */
+  #delta(raw: JsonObject, state: ChoiceState): JsonObject {
+    const mended: JsonObject = {};
+    for (const name in raw) {
+      const value = raw[name];
+      if (value === undefined) continue;
+      switch (name) {
+        case "role":
+        case "__proto__":
+          break;
+        case "content":
+          this.#content(value, mended, state);
+          break;
+        case "reasoning":
+        case "reasoning_content":
+          if (value !== null) addText(mended, name, whole(state, name, reasoningText(value)));
+          break;
+        case "refusal":
+          if (typeof value !== "string") break;
+          addText(mended, name, whole(state, name, value));
+          state.refused ||= value !== "";
+          break;
+        case "reasoning_details": {
+          const details = mendDetails(value);
+          if (details.length > 0) mended.reasoning_details = details;
+          break;
+        }
+        case "tool_calls": {
+          const fragments = Array.isArray(value) ? state.calls.push(value) : [];
+          if (fragments.length > 0) mended.tool_calls = fragments;
+          break;
+        }
+        default:
+          if (fitsField(name, value)) mended[name] = value;
+      }
+    }
+    // A null beside tool calls that are held back says nothing.
+    if (mended.content === null && raw.tool_calls && !mended.tool_calls) delete mended.content;
+    return mended;
+  }
+
+  #content(value: unknown, mended: JsonObject, state: ChoiceState): void {
+    if (value === null) {
+      mended.content = null;
+      return;
+    }
+    const flat = typeof value === "string" ? { content: value } : flattenContent(value);
+    if (flat.content !== undefined) {
+      state.spoke ||= flat.content !== "";
+      const text = whole(state, "content", flat.content);
+      if (state.fence === undefined) mended.content = text;
+      else addText(mended, "content", state.fence.push(text));
+    }
+    if (flat.reasoning !== undefined) {
+      addText(mended, "reasoning_content", whole(state, "reasoning_content", flat.reasoning));
+    }
+    if (flat.details) mended.reasoning_details = mendDetails(flat.details);
+  }
+
+  /** The reason to tell now; undefined where there is none, or it was told already, or it must wait. */
+  #reason(value: unknown, state: ChoiceState): FinishReason | undefined {
+    if (typeof value !== "string" || value === "") return undefined;
+    const word = value.toLowerCase();
+    const known = Object.hasOwn(FINISH_REASONS, word) ? FINISH_REASONS[word] : "stop";
+    state.reason = known;
+    // "tool_calls" without a call: they may still come; if not, the ending says "stop".
+    if (known === "tool_calls" && !state.calls.any) return undefined;
+    return tell(state);
+  }
+
+  /** Puts what the choice still holds into a delta that ends it. */
+  #flush(state: ChoiceState, delta: JsonObject): void {
+    const content = state.fence?.end();
+    if (content) addText(delta, "content", content);
+    const fragments = state.calls.end(state.reason !== "length");
+    if (fragments.length > 0) {
+      delta.tool_calls = [...(delta.tool_calls as JsonObject[] | undefined) ?? [], ...fragments];
+    }
+  }
+
+  /** The true ending: what is held, and a finish reason for every choice that was not told one. */
+  #finish(): Chunk[] {
+    if (this.#choices.length === 0) this.#state(0, 0);
+    const choices: JsonObject[] = [];
+    for (const state of this.#choices) {
+      const delta: JsonObject = state.role ? {} : { role: "assistant" };
+      state.reason ??= "stop";
+      this.#flush(state, delta);
+      const reason = tell(state);
+      if (reason === undefined && isEmpty(delta)) continue;
+      state.role = true;
+      choices.push({ index: state.index, delta, finish_reason: reason ?? null });
+    }
+    const usage = this.#usage.rest();
+    this.#ending = { type: "finished" };
+    return choices.length === 0 && usage === undefined ? [] : [this.#envelope(choices, usage)];
+  }
+
+  #fail(error: BridgeError): Chunk[] {
+    this.#ending = { type: "failed", error };
+    return [error.toEvent()];
+  }
+
+  #gatewayError(body: JsonObject): BridgeError {
+    return gatewayError(200, body, { secrets: this.#options.secrets });
+  }
+
+  #malformed(text: string): BridgeError {
+    if (!isAnswerPiece(text)) {
+      const error = gatewayError(200, text, { secrets: this.#options.secrets });
+      return new BridgeError("gateway", `The gateway broke the answer off with: ${error.message}`, {
+        code: "stream_malformed",
+      });
+    }
+    return new BridgeError(
+      "interrupted",
+      "The gateway sent an event that breaks off in the middle: the answer is cut off here. Ask again if you need the rest.",
+      { code: "stream_malformed" },
+    );
+  }
+}
+
+/** The reason as the client must be told it now; undefined where it knows it already. */
+function tell(state: ChoiceState): FinishReason | undefined {
+  const { reason, calls, refused, spoke } = state;
+  if (reason === "stop" && calls.any) state.reason = "tool_calls";
+  else if (reason === "tool_calls" && !calls.any) state.reason = "stop";
+  // ForgeCode takes a refusal's words for an empty answer and asks again; a filter's stop it accepts.
+  else if (reason === "stop" && refused && !spoke) state.reason = "content_filter";
+  if (state.told === state.reason) return undefined;
+  return state.told = state.reason;
+}
+
+/** The text of a field whose characters are whole. */
+function whole(state: ChoiceState, name: string, text: string): string {
+  let join = state.joins.get(name);
+  if (join === undefined) {
+    if (text.isWellFormed()) return text;
+    state.joins.set(name, join = wholeCharacters());
+  }
+  return join(text);
+}
+
+function addText(delta: JsonObject, name: string, text: string): void {
+  if (text === "" && delta[name] === undefined) return;
+  delta[name] = typeof delta[name] === "string" ? delta[name] + text : text;
+}
+
+/** An error that stands inside a choice, where ForgeCode would take it for the choice's own. */
+function failureOf(choice: JsonObject): JsonObject | undefined {
+  if (isErrorBody({ error: choice.error })) return { error: choice.error };
+  const reason = String(choice.finish_reason ?? "").toLowerCase();
+  if (!FAILED.has(reason)) return undefined;
+  return {
+    error: {
+      message: `The gateway ended the answer with finish_reason "${reason}".`,
+      code: "stream_failed",
+    },
+  };
+}
+
+/** Whether a choice says nothing: not even that the stream is alive, once its reason was told. */
+function saysNothing(delta: JsonObject, rest: JsonObject, state: ChoiceState): boolean {
+  if (state.told === undefined) return isEmpty(delta) && isEmpty(rest);
+  // Unknown fields beside it don't count then: nothing may come after the finish reason for their sake.
+  return Object.values(delta).every((value) =>
+    value === null || value === "" || (typeof value === "object" && isEmpty(value as JsonObject))
+  );
+}
+
+function isEmpty(object: JsonObject): boolean {
+  for (const _name in object) return false;
+  return true;
+}

@@ -1,0 +1,152 @@
+/**
+ * Token counts, whole and complete or not there at all: ForgeCode loses the whole chunk over a count
+ * that is null, missing or no whole number (`forgecode.md`), and families send them so (`gateway.md`).
+ *
+ * @module
+ */
+
+import { isObject, type JsonObject } from "../json.ts";
+
+/** The three counts that every client reads. */
+const COUNTS = ["prompt_tokens", "completion_tokens", "total_tokens"] as const;
+
+/** Names of counts: whatever is called so must be a whole number, or be left out. */
+const COUNTED = /_tokens$/;
+
+/** A count as a whole number, or undefined where the value is none. */
+function count(value: unknown): number | undefined {
+  const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+  if (typeof number !== "number" || !(number >= 0 && number <= Number.MAX_SAFE_INTEGER)) {
+    return undefined;
+  }
+  return Math.round(number);
+}
+
+/** The Responses API's and Anthropic's words for them, which some surfaces use in chat, too. */
+const ALIASES: Readonly<Record<string, string>> = {
+  prompt_tokens: "input_tokens",
+  completion_tokens: "output_tokens",
+};
+
+/** What was seen, with what is new laid over it; null is nothing new, and details are laid over each other. */
+function merged(seen: JsonObject, usage: JsonObject, deep = true): JsonObject {
+  const all: JsonObject = { ...seen };
+  for (const [name, value] of Object.entries(usage)) {
+    if (value === null || value === undefined || name === "__proto__") continue;
+    const before = Object.hasOwn(seen, name) ? seen[name] : undefined;
+    all[name] = deep && isObject(value) && isObject(before) ? merged(before, value, false) : value;
+  }
+  return all;
+}
+
+/** Counts and details that OpenAI doesn't know: they pass where they are whole. */
+function mendOthers(usage: JsonObject): void {
+  for (const [name, value] of Object.entries(usage)) {
+    const mended = name.endsWith("_details")
+      ? details(value)
+      : COUNTED.test(name)
+      ? count(value)
+      : value;
+    if (mended === undefined) delete usage[name];
+    else usage[name] = mended;
+  }
+}
+
+/** Details' counts, with every one whole; undefined where there is nothing to tell. */
+function details(value: unknown, required?: string): JsonObject | undefined {
+  if (!isObject(value)) return undefined;
+  const mended: JsonObject = {};
+  for (const [name, entry] of Object.entries(value)) {
+    if (entry === null) continue;
+    const number = count(entry);
+    mended[name] = number ?? entry;
+    if (number === undefined && (name === required || COUNTED.test(name))) delete mended[name];
+  }
+  if (Object.keys(mended).length === 0) return undefined;
+  if (required !== undefined) mended[required] ??= 0;
+  return mended;
+}
+
+/**
+ * Mends the `usage` of one stream. Some families send the prompt's count first and the completion's
+ * last, or nulls on every chunk but the last: what was seen is kept until the counts are complete.
+ *
+ * @example
+ * ```ts
+ * import { UsageMender } from "./usage.ts";
+ *
+ * const mender = new UsageMender();
+ * const early = mender.mend({ prompt_tokens: 7, completion_tokens: null, total_tokens: null });
+ * if (early !== undefined) throw new Error("not complete yet: not there");
+ * const late = mender.mend({ completion_tokens: 5 });
+ * if (late?.total_tokens !== 12) throw new Error("complete");
+ * ```
+ */
+export class UsageMender {
+  #seen: JsonObject = {};
+
+  /** The last complete counts that {@linkcode mend} gave, for the log. */
+  last: JsonObject | undefined;
+
+  /**
+   * Takes the counts of one chunk.
+   *
+   * @param usage A chunk's `usage`, in any state.
+   * @returns Complete whole counts with the unknown fields as they were, or undefined.
+   */
+  mend(usage: unknown): JsonObject | undefined {
+    if (!isObject(usage)) return undefined;
+    const mended = merged(this.#seen, usage);
+    for (const name of COUNTS) {
+      const number = count(usage[name]) ?? count(usage[ALIASES[name] ?? ""]) ??
+        count(this.#seen[name]);
+      if (number === undefined) delete mended[name];
+      else mended[name] = number;
+    }
+    // A total from an earlier chunk says nothing about this one.
+    if (count(usage.total_tokens) === undefined) delete mended.total_tokens;
+    this.#seen = mended;
+    return this.#complete(mended);
+  }
+
+  /**
+   * What is known at the end of a stream and was not yet told: a count that stayed alone gets a zero
+   * beside it, which is better than to lose it.
+   */
+  rest(): JsonObject | undefined {
+    if (this.last !== undefined || Object.keys(this.#seen).length === 0) return undefined;
+    const { prompt_tokens, completion_tokens } = this.#seen;
+    if (prompt_tokens === undefined && completion_tokens === undefined) return undefined;
+    return this.#complete({
+      ...this.#seen,
+      prompt_tokens: prompt_tokens ?? 0,
+      completion_tokens: completion_tokens ?? 0,
+    });
+  }
+
+  #complete(usage: JsonObject): JsonObject | undefined {
+    const prompt = usage.prompt_tokens as number | undefined;
+    const completion = usage.completion_tokens as number | undefined;
+    const total = usage.total_tokens as number | undefined;
+    const known = [prompt, completion, total].filter((number) => number !== undefined).length;
+    if (known < 2) return undefined;
+    const complete: JsonObject = {
+      ...usage,
+      prompt_tokens: prompt ?? Math.max(0, total! - completion!),
+      completion_tokens: completion ?? Math.max(0, total! - prompt!),
+    };
+    complete.total_tokens = total ?? (prompt! + completion!);
+    // Anthropic's name for what OpenAI clients look for among the details.
+    const cached = count(usage.cache_read_input_tokens);
+    const promptDetails = details(usage.prompt_tokens_details, "cached_tokens") ??
+      (cached === undefined ? undefined : { cached_tokens: cached });
+    const completionDetails = details(usage.completion_tokens_details);
+    delete complete.prompt_tokens_details;
+    delete complete.completion_tokens_details;
+    if (promptDetails) complete.prompt_tokens_details = promptDetails;
+    if (completionDetails) complete.completion_tokens_details = completionDetails;
+    mendOthers(complete);
+    this.last = complete;
+    return complete;
+  }
+}

@@ -1,0 +1,241 @@
+/**
+ * `models.json`: which models there are, and which surface of the gateway serves each. The file's text
+ * is handed in; a model becomes a {@linkcode Route}.
+ *
+ * @module
+ */
+
+import schema from "../../models.schema.json" with { type: "json" };
+import { kindOf, type Schema, validate } from "./validate.ts";
+import type { DialectName } from "../dialects/dialect.ts";
+import { BridgeError } from "../errors.ts";
+import { isObject, type JsonObject } from "../json.ts";
+import { jsonErrorAt } from "./json_error.ts";
+
+/** `models.schema.json`: what editors complete by is what the program checks by. */
+export const MODELS_SCHEMA: Schema = schema;
+
+/** Where a request goes. */
+export interface Route {
+  /** The alias of the surface in `endpoints`: `mlflow`, `cursor`, `openai`, or the user's own. */
+  readonly surface: string;
+  /** Its path, after the gateway's base. */
+  readonly path: string;
+  /** What the path says of the dialect; a surface may still answer in the other. */
+  readonly dialect: DialectName;
+}
+
+/** One model of the list. Fields that the bridge doesn't know stay with the entry. */
+export interface ModelEntry extends JsonObject {
+  /** The name by which clients ask for it. */
+  readonly id: string;
+  /** The alias of its surface; by its family's rule where this is missing. */
+  readonly endpoint?: string;
+  /** Whether the gateway no longer has it: it is still routed, but not listed. */
+  readonly gone?: boolean;
+}
+
+/** A list of models, ready to use. */
+export interface Catalog {
+  /** Alias → path. */
+  readonly endpoints: Readonly<Record<string, string>>;
+  /** In the file's order. */
+  readonly models: readonly ModelEntry[];
+  /** Where the list came from, for people. */
+  readonly source: string;
+}
+
+/** The surfaces that every gateway has (`gateway.md`, "Surfaces"). A file's `endpoints` are laid over these. */
+export const DEFAULT_ENDPOINTS: Readonly<Record<string, string>> = {
+  mlflow: "/mlflow/v1/chat/completions",
+  cursor: "/cursor/v1/chat/completions",
+  openai: "/openai/v1/responses",
+};
+
+/** Model name → surface, where a model doesn't say. The first row that fits is used. */
+export const FAMILY_ROUTES: readonly { name: RegExp; surface: string }[] = [
+  // gpt-oss is an open-weight model, but its name belongs to the GPT family's rule; a refusal is learned from.
+  { name: /^(databricks-|system\.ai\.(databricks-)?)gpt/i, surface: "cursor" },
+  { name: /(?:)/, surface: "mlflow" },
+];
+
+/** The latest `created` is a file's own; this one stands where a model has none. Seconds since 1970. */
+const CREATED = 1_735_689_600;
+
+function bad(source: string, where: string, what: string): never {
+  throw new BridgeError("config", `${source}: ${where}: ${what}.`);
+}
+
+/** What is wrong and where; V8 tells the place only of some errors. */
+function syntaxError(text: string, cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const reason = message.replace(
+    / in JSON.*$|,? ?(\.\.\.)?"[^]*" is not valid JSON.*$| \(line.*$/s,
+    "",
+  );
+  const at = jsonErrorAt(text);
+  return `${at ? `line ${at.line}, column ${at.column}: ` : ""}it is no JSON: ${reason || message}`;
+}
+
+/** The endpoints in force: the file's, laid over the default ones. null takes one away, for a workspace without it. */
+function readEndpoints(value: unknown): Record<string, string> {
+  const endpoints: Record<string, string> = { ...DEFAULT_ENDPOINTS };
+  for (const [alias, path] of Object.entries(isObject(value) ? value : {})) {
+    if (typeof path === "string") endpoints[alias] = path.replace(/\/+$/, "");
+    else delete endpoints[alias];
+  }
+  return endpoints;
+}
+
+/** What the schema can't say: an endpoint is one of those in force, and no name stands twice. */
+function checkEntries(
+  models: readonly ModelEntry[],
+  endpoints: Record<string, string>,
+  source: string,
+): void {
+  const seen = new Set<string>();
+  for (const [index, { id, endpoint }] of models.entries()) {
+    if (endpoint !== undefined && !Object.hasOwn(endpoints, endpoint)) {
+      const known = Object.keys(endpoints).join(", ");
+      const where = `models[${index}].endpoint`;
+      bad(source, where, `expected one of the endpoints ${known}, got ${kindOf(endpoint)}`);
+    }
+    if (seen.has(id)) bad(source, `models[${index}].id`, `"${id}" is there twice`);
+    seen.add(id);
+  }
+}
+
+/**
+ * Reads a `models.json`.
+ *
+ * @param text The file's text; a byte order mark is fine.
+ * @param source What to call it in messages: the file's path.
+ * @throws {BridgeError} kind `config`: what is wrong, and where.
+ *
+ * @example
+ * ```ts
+ * import { parseModels } from "./catalog.ts";
+ *
+ * const catalogue = parseModels('{"models": ["databricks-gpt-5"]}', "models.json");
+ * if (catalogue.models[0].id !== "databricks-gpt-5") throw new Error("a name is enough");
+ * ```
+ */
+export function parseModels(text: string, source: string): Catalog {
+  let value: unknown;
+  const clean = text.replace(/^\uFEFF/, "");
+  try {
+    value = JSON.parse(clean);
+  } catch (cause) {
+    throw new BridgeError("config", `${source}: ${syntaxError(clean, cause)}.`, { cause });
+  }
+  const mismatch = validate(value, MODELS_SCHEMA);
+  if (mismatch) {
+    const { path, expected, got } = mismatch;
+    bad(source, path || "the file", `${expected}, got ${got}`);
+  }
+  const file = value as { endpoints?: unknown; models: (string | ModelEntry)[] };
+  const endpoints = readEndpoints(file.endpoints);
+  const models = file.models.map((entry) => typeof entry === "string" ? { id: entry } : entry);
+  checkEntries(models, endpoints, source);
+  return { endpoints, models, source };
+}
+
+/** The dialect that a path speaks: the Responses API's paths end with its name. */
+function dialectOf(path: string): DialectName {
+  return path.endsWith("/responses") ? "responses" : "chat";
+}
+
+/**
+ * The route to a surface, or undefined where the catalogue has no such alias.
+ *
+ * @example
+ * ```ts
+ * import { parseModels, surfaceRoute } from "./catalog.ts";
+ *
+ * const catalogue = parseModels('{"models": []}', "models.json");
+ * if (surfaceRoute(catalogue, "openai")?.dialect !== "responses") throw new Error("by its path");
+ * ```
+ */
+export function surfaceRoute(catalogue: Catalog, surface: string): Route | undefined {
+  const path = Object.hasOwn(catalogue.endpoints, surface)
+    ? catalogue.endpoints[surface]
+    : undefined;
+  return path === undefined ? undefined : { surface, path, dialect: dialectOf(path) };
+}
+
+/**
+ * Where a model's requests go: its own endpoint, else its family's. A model that is not listed is routed
+ * by its family too, not refused. A body with `messages` for a model on `openai` goes to `cursor` where
+ * there is one, and a body with `input` for a model on `cursor`, or on any other surface that speaks chat,
+ * goes to `openai`, because those surfaces are made for them.
+ *
+ * @param catalogue The list in force.
+ * @param model The name that the client asked for.
+ * @param body What the client's body is written in.
+ * @throws {BridgeError} kind `config`, when the list has taken the family's surface away.
+ *
+ * @example
+ * ```ts
+ * import { parseModels, routeOf } from "./catalog.ts";
+ *
+ * const catalogue = parseModels('{"models": []}', "models.json");
+ * const route = routeOf(catalogue, "databricks-gpt-5", "chat");
+ * if (route.path !== "/cursor/v1/chat/completions") throw new Error(route.path);
+ * ```
+ */
+export function routeOf(catalogue: Catalog, model: string, body: DialectName): Route {
+  const entry = catalogue.models.find((entry) => entry.id === model);
+  const family = FAMILY_ROUTES.find((row) => row.name.test(model))!.surface;
+  const surface = entry?.endpoint ?? family;
+  const preferred = body === "chat" && surface === "openai"
+    ? "cursor"
+    : body === "responses" && surfaceRoute(catalogue, surface)?.dialect !== "responses"
+    ? "openai"
+    : surface;
+  const route = surfaceRoute(catalogue, preferred) ?? surfaceRoute(catalogue, surface);
+  if (route === undefined) {
+    throw new BridgeError(
+      "config",
+      `${catalogue.source}: endpoints has no "${surface}", which ${model} needs: add it, or give the model another endpoint.`,
+    );
+  }
+  return route;
+}
+
+/** One entry as OpenAI's list of models shows it, with the fields that ForgeCode reads (`forgecode.md`). */
+function toListed(entry: ModelEntry, metadata: JsonObject): JsonObject {
+  const { id, endpoint: _endpoint, object: _object, gone: _gone, ...rest } = entry;
+  return {
+    id,
+    object: "model",
+    created: CREATED,
+    owned_by: "databricks",
+    ...metadata,
+    ...rest,
+  };
+}
+
+/**
+ * The answer to `GET /models`, in the file's order, without what is gone.
+ *
+ * @param catalogue The list in force.
+ * @param metadata What is known of a model beyond the file; the file's own fields win.
+ *
+ * @example
+ * ```ts
+ * import { listModels, parseModels } from "./catalog.ts";
+ *
+ * const list = listModels(parseModels('{"models": ["m"]}', "models.json"));
+ * if (list.data[0].object !== "model" || !Number.isInteger(list.data[0].created)) throw new Error("form");
+ * ```
+ */
+export function listModels(
+  catalogue: Catalog,
+  metadata: (id: string) => JsonObject = () => ({}),
+): { object: "list"; data: JsonObject[] } {
+  return {
+    object: "list",
+    data: catalogue.models.filter((entry) => entry.gone !== true)
+      .map((entry) => toListed(entry, metadata(entry.id))),
+  };
+}

@@ -1,0 +1,183 @@
+/**
+ * What people and scripts read of a list of models: the table, and the changes before they are made.
+ *
+ * @module
+ */
+
+import type { DialectName } from "../../dialects/dialect.ts";
+import { metadataOf } from "../metadata.ts";
+import { type Catalog, routeOf } from "../catalog.ts";
+import type { Paint } from "../../system/terminal.ts";
+import type { Change } from "./merge.ts";
+
+/** One model as `fd-bridge models` shows it; `--json` prints it as it is. */
+export interface ModelRow {
+  /** Its name. */
+  readonly id: string;
+  /** The alias of its surface; null where the list has none for it. */
+  readonly surface: string | null;
+  /** What its surface speaks, by its path. */
+  readonly dialect: DialectName | null;
+  /** The context window in tokens, or null. */
+  readonly context: number | null;
+  /** The most that comes out, in tokens, or null. */
+  readonly output: number | null;
+  /** Whether it calls tools; null where nobody knows. */
+  readonly tools: boolean | null;
+  /** Whether it thinks before it answers. */
+  readonly reasoning: boolean | null;
+  /** Whether it reads images. */
+  readonly vision: boolean | null;
+  /** Where it stands. */
+  readonly source: "file" | "embedded";
+  /** Whether the gateway no longer has it. */
+  readonly gone: boolean;
+}
+
+/**
+ * The rows of a list; what the file says of a model wins over what is known of its family.
+ *
+ * @param catalogue The list.
+ * @param source Where it stands.
+ *
+ * @example
+ * ```ts
+ * import { parseModels } from "../catalog.ts";
+ * import { modelRows } from "./report.ts";
+ *
+ * const [row] = modelRows(parseModels('{"models": ["databricks-gpt-5"]}', "models.json"), "file");
+ * if (row.surface !== "cursor" || row.context !== 400_000) throw new Error("its family's");
+ * ```
+ */
+export function modelRows(catalogue: Catalog, source: ModelRow["source"]): ModelRow[] {
+  return catalogue.models.map((entry) => {
+    const known = metadataOf(entry.id);
+    const said = Array.isArray(entry.supported_parameters) ? entry.supported_parameters : undefined;
+    const route = routeIn(catalogue, entry.id);
+    return {
+      id: entry.id,
+      surface: entry.endpoint ?? route?.surface ?? null,
+      dialect: dialectIn(catalogue, entry.endpoint) ?? route?.dialect ?? null,
+      context: numberIn(entry.context_length) ?? known?.context ?? null,
+      output: numberIn(entry.max_output_tokens) ?? known?.output ?? null,
+      tools: said?.includes("tools") ?? known?.tools ?? null,
+      reasoning: said?.includes("reasoning") ?? known?.reasoning ?? null,
+      vision: known?.vision ?? null,
+      source,
+      gone: entry.gone === true,
+    };
+  });
+}
+
+function numberIn(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
+}
+
+function routeIn(catalogue: Catalog, id: string): ReturnType<typeof routeOf> | undefined {
+  try {
+    return routeOf(catalogue, id, "chat");
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the user's own choice of a surface speaks; the road may lead to another one that is made for chats. */
+function dialectIn(
+  catalogue: Catalog,
+  alias: string | undefined,
+): ModelRow["dialect"] | undefined {
+  if (alias === undefined) return undefined;
+  return catalogue.endpoints[alias].endsWith("/responses") ? "responses" : "chat";
+}
+
+/**
+ * Tokens as people write them: 400K, 1M, 1.5M.
+ *
+ * @example
+ * ```ts
+ * import { tokensText } from "./report.ts";
+ *
+ * if (tokensText(1_500_000) !== "1.5M" || tokensText(8192) !== "8K") throw new Error("short");
+ * ```
+ */
+export function tokensText(tokens: number | null): string {
+  if (tokens === null) return "?";
+  if (tokens >= 1_000_000) return `${Number((tokens / 1_000_000).toFixed(1))}M`;
+  return tokens >= 1000 ? `${Math.round(tokens / 1000)}K` : `${tokens}`;
+}
+
+/**
+ * The table of `fd-bridge models`.
+ *
+ * @param rows From {@linkcode modelRows}.
+ * @param paint Colours.
+ *
+ * @example
+ * ```ts
+ * import { parseModels } from "../catalog.ts";
+ * import { modelRows, modelTable } from "./report.ts";
+ *
+ * const catalogue = parseModels('{"models": ["databricks-gpt-5"]}', "models.json");
+ * const table = modelTable(modelRows(catalogue, "file"), (_color, text) => text);
+ * if (!table.includes("databricks-gpt-5  cursor   chat     400K     yes    file")) throw new Error(table);
+ * ```
+ */
+export function modelTable(rows: readonly ModelRow[], paint: Paint): string {
+  const head = ["model", "surface", "dialect", "context", "tools", "source"];
+  const cells = rows.map((row) => [
+    row.id,
+    row.surface ?? "none",
+    row.dialect ?? "?",
+    tokensText(row.context),
+    row.tools === null ? "?" : row.tools ? "yes" : "no",
+    row.gone ? "gone" : row.source,
+  ]);
+  const widths = head.map((name, at) =>
+    Math.max(name.length, ...cells.map((row) => row[at].length))
+  );
+  const line = (row: readonly string[]) =>
+    row.map((cell, at) => at === row.length - 1 ? cell : cell.padEnd(widths[at])).join("  ");
+  return [
+    paint("bold", line(head)),
+    ...cells.map((row, at) => rows[at].gone ? paint("gray", line(row)) : line(row)),
+  ].join("\n") + "\n";
+}
+
+/** How each kind of change is shown. */
+const SHOWN = {
+  new: { mark: "+", color: "green", note: "" },
+  back: { mark: "~", color: "cyan", note: "back: the mark goes" },
+  gone: { mark: "-", color: "yellow", note: "marked as gone" },
+  removed: { mark: "-", color: "red", note: "removed" },
+} as const;
+
+/**
+ * Changes as people read them before they are made: a line each, and a sum.
+ *
+ * @param changes From `compare` of `merge.ts`.
+ * @param total How many models the list had.
+ * @param paint Colours.
+ *
+ * @example
+ * ```ts
+ * import { changesText } from "./report.ts";
+ *
+ * const text = changesText([{ kind: "new", id: "b", surface: "mlflow" }], 1, (_color, text) => text);
+ * if (text !== "  + b  mlflow\n\n1 new, 1 as before\n") throw new Error(text);
+ * ```
+ */
+export function changesText(changes: readonly Change[], total: number, paint: Paint): string {
+  const width = Math.max(...changes.map(({ id }) => id.length));
+  const lines = changes.map(({ kind, id, surface }) => {
+    const { mark, color, note } = SHOWN[kind];
+    const beside = kind === "new" ? surface ?? "no surface of the list serves it" : note;
+    return `  ${paint(color, `${mark} ${id}`)}${" ".repeat(width - id.length)}  ${
+      paint("gray", beside)
+    }`;
+  });
+  const count = (kind: Change["kind"]) => changes.filter((change) => change.kind === kind).length;
+  const same = total - count("gone") - count("removed") - count("back");
+  const sums = (["new", "back", "gone", "removed"] as const)
+    .filter((kind) => count(kind) > 0).map((kind) => `${count(kind)} ${kind}`);
+  return `${lines.join("\n")}\n\n${[...sums, `${same} as before`].join(", ")}\n`;
+}
