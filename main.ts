@@ -1,58 +1,43 @@
 /**
- * fd-bridge lets ForgeCode and any other client of OpenAI's chat completions use every model behind an
- * Azure Databricks AI Gateway. This file is the program: it alone reads the arguments, the environment
- * and files, and hands them to `lib`.
+ * fd-bridge lets ForgeCode and every other coding agent use every model behind an Azure Databricks AI
+ * Gateway. This file is the program: it parses the flags, loads `.env`, makes the app, and serves it.
  *
  * @module
  */
 
 import denoConfig from "./deno.json" with { type: "json" };
 import embeddedModels from "./models.json" with { type: "json" };
-import { run } from "./lib/app.ts";
+import { loadStart, runCommand, runsWithoutSettings } from "./lib/commands/mod.ts";
+import { prepareServe } from "./lib/commands/serve.ts";
+import { parseCommandLine } from "./lib/config/flags.ts";
 import { BridgeError, maskSecrets } from "./lib/errors.ts";
-import { machine } from "./lib/system/machine.ts";
+import { explainListenError } from "./lib/listen.ts";
+import { untilShutdown } from "./lib/shutdown.ts";
+import { createSystem } from "./lib/system/machine.ts";
 
-const encoder = new TextEncoder();
+async function main(args: string[]): Promise<number> {
+  const system = createSystem(denoConfig.version, JSON.stringify(embeddedModels));
+  const line = parseCommandLine(args);
+  if (runsWithoutSettings(line)) return await runCommand(line, system);
 
-async function readText(path: string): Promise<string | undefined> {
+  const start = await loadStart(line, system); // flags, environment, .env
+  if (line.command !== "serve") return await runCommand(line, system, start);
+
+  const { app, announce, close } = await prepareServe(start);
+  const { host: hostname, port } = app.config;
   try {
-    return await Deno.readTextFile(path);
+    const server = Deno.serve({ hostname, port, onListen: announce }, app.handler);
+    return await untilShutdown(server, app, system);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-/** Writes to standard error. That nobody reads the log any more ends no answer that is under way. */
-function complain(text: string): void {
-  try {
-    Deno.stderr.writeSync(encoder.encode(text));
-  } catch {
-    // There is nobody left to tell.
+    throw await explainListenError(error, hostname, port);
+  } finally {
+    await close();
   }
 }
 
 if (import.meta.main) {
   try {
-    const code = await run(Deno.args, {
-      version: denoConfig.version,
-      embeddedModels: JSON.stringify(embeddedModels),
-      os: Deno.build.os,
-      variable: (name) => Deno.env.get(name),
-      setVariable: (name, value) => Deno.env.set(name, value),
-      readText,
-      out: (text) => Deno.stdout.writeSync(encoder.encode(text)),
-      err: complain,
-      machine,
-      terminal: { out: Deno.stdout.isTerminal(), err: Deno.stderr.isTerminal() },
-      onSignal: (name, handler) => {
-        if (Deno.build.os !== "windows" || name !== "SIGTERM") {
-          Deno.addSignalListener(name, handler);
-        }
-      },
-      exit: (code) => Deno.exit(code),
-    });
-    Deno.exit(code);
+    Deno.exit(await main(Deno.args));
   } catch (error) {
     // A user gets a line, never a stack.
     const message = error instanceof Error ? error.message : String(error);

@@ -9,7 +9,7 @@
 
 import { encodeChat } from "../lib/dialects/chat/request.ts";
 import { encodeRequest } from "../lib/dialects/responses/mod.ts";
-import { Enricher } from "../lib/enrich/chunks.ts";
+import { ChunkEnricher } from "../lib/enrich/chunks.ts";
 import { ChatTranslator } from "../lib/translators.ts";
 import { eventText } from "./gateway.ts";
 
@@ -56,7 +56,7 @@ function rewritten(texts: readonly string[]): number {
 
 /** What one stream costs: its state is as fresh as the stream. */
 function translated(texts: readonly string[]): number {
-  const enricher = new Enricher({ model: "m", created: 1, makeId: (prefix) => `${prefix}1` });
+  const enricher = new ChunkEnricher({ model: "m", created: 1, makeId: (prefix) => `${prefix}1` });
   const translator = new ChatTranslator(enricher);
   let length = 0;
   for (const text of texts) {
@@ -71,7 +71,7 @@ for (const [group, texts] of [["chat events", chat], ["responses events", respon
   Deno.bench("JSON.parse and stringify", { group, baseline: true }, () => {
     expectText(rewritten(texts));
   });
-  Deno.bench("Enricher and ChatTranslator", { group }, () => {
+  Deno.bench("ChunkEnricher and ChatTranslator", { group }, () => {
     expectText(translated(texts));
   });
 }

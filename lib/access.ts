@@ -6,7 +6,6 @@
  * @module
  */
 
-import type { ReadableHeaders } from "./http1/head.ts";
 import { isLoopback } from "./config/base_url.ts";
 import type { Config } from "./config/config.ts";
 import { BridgeError } from "./errors.ts";
@@ -21,11 +20,6 @@ export const KEY_HEADER = "x-fd-bridge-key";
 function hostname(host: string): string | undefined {
   const match = /^(\[[0-9a-f:.%]+\]|[^:/\s@]+)(?::\d{1,5})?$/i.exec(host.trim());
   return match?.[1].replace(/^\[|\]$/g, "").replace(/\.$/, "").toLowerCase();
-}
-
-/** What nearly every client says; the rest is looked at closely. */
-function isPlainLoopback(host: string): boolean {
-  return /^(127\.0\.0\.1|localhost)(:\d{1,5})?$/.test(host);
 }
 
 function isAddress(name: string): boolean {
@@ -54,7 +48,6 @@ function isAddress(name: string): boolean {
  * ```
  */
 export function checkHost(host: string | null, settings: AccessSettings): void {
-  if (host !== null && isPlainLoopback(host)) return;
   const name = host === null ? undefined : hostname(host);
   const listening = settings.host.replace(/^\[|\]$/g, "");
   const known = name !== undefined && (
@@ -89,7 +82,7 @@ export function checkHost(host: string | null, settings: AccessSettings): void {
  * ```
  */
 export function checkOrigin(
-  headers: ReadableHeaders,
+  headers: Headers,
   settings: AccessSettings,
 ): string | undefined {
   const origin = headers.get("origin");
@@ -139,7 +132,7 @@ export interface Credentials {
  * if (readCredentials(headers, settings).authorization !== "Bearer their-token") throw new Error("split");
  * ```
  */
-export function readCredentials(headers: ReadableHeaders, settings: AccessSettings): Credentials {
+export function readCredentials(headers: Headers, settings: AccessSettings): Credentials {
   const authorization = headers.get("authorization")?.trim() ?? "";
   const match = /^Bearer\s+(\S.*)$/i.exec(authorization);
   let token = match?.[1].trim() ?? "";

@@ -1,83 +1,113 @@
 /**
- * The program without its machine: arguments in, exit code out. What it needs of the machine it is
- * handed as a {@linkcode System}.
+ * The running bridge: the services that all requests share, made once at the start.
  *
  * @module
  */
 
-import { type Config, readConfig, settings } from "./config/config.ts";
-import { FLAGS, parseCommandLine } from "./config/flags.ts";
-import { readEnvFile } from "./config/locate.ts";
-import { setUpNetwork } from "./config/proxies.ts";
-import type { Start, System } from "./system/system.ts";
+import { Negotiator } from "./adapt/negotiator.ts";
+import { RunawayGuard } from "./adapt/retry_loop_guard.ts";
+import { ToolCallCache } from "./adapt/tool_call_cache.ts";
+import type { Config } from "./config/config.ts";
+import type { Client } from "./gateway/client.ts";
+import { Gateway } from "./gateway/gateway.ts";
+import type { JsonObject } from "./json.ts";
+import type { Catalog } from "./models/catalog.ts";
+import { listedMetadata } from "./models/metadata.ts";
+import type { Exchange } from "./observe/exchange.ts";
+import type { Log } from "./observe/log.ts";
+import { Metrics } from "./observe/metrics.ts";
+import { createRouter } from "./router.ts";
 
-/** Runs a command; the result is the exit code. */
-type Command = (start: Start) => Promise<number>;
+/** Services shared by all requests. */
+export interface App {
+  /** The settings. */
+  readonly config: Config;
+  /** The list of models in force; it may change while the bridge runs. */
+  readonly catalog: () => Catalog;
+  /** What is known of a model beyond the list, for `GET /models`. */
+  readonly metadata: (id: string) => JsonObject;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** The way to the gateway. */
+  readonly gateway: Gateway;
+  /** What refusals have taught. */
+  readonly negotiator: Negotiator;
+  /** What clients can't carry from turn to turn. */
+  readonly calls: ToolCallCache;
+  /** Stops clients that repeat a paid request; undefined where it is turned off. */
+  readonly guard: RunawayGuard | undefined;
+  /** The bridge's name and version, for `User-Agent`. */
+  readonly userAgent: string;
+  /** Aborted when running answers must end. */
+  readonly shutdown: AbortSignal;
+  /** Requests whose answers are not over. */
+  readonly open: Set<Exchange>;
+}
 
-/** Command → its code, which is loaded when it runs, because to start quickly counts. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  serve: async () => (await import("./commands/serve.ts")).serve,
-  models: async () => (await import("./commands/models.ts")).models,
-  doctor: async () => (await import("./commands/doctor.ts")).doctor,
-  config: async () => (await import("./commands/config.ts")).config,
-};
+/** A bridge that answers requests. */
+export interface RunningApp extends App {
+  /** Answers one request. */
+  readonly handler: (request: Request) => Promise<Response>;
+  /** How many answers are not over. */
+  readonly running: () => number;
+  /** Ends running answers with the reason as their error. */
+  readonly interrupt: (reason: unknown) => void;
+  /** Closes the connections to the gateway. */
+  readonly close: () => Promise<void>;
+}
+
+/** What an {@linkcode App} is made of. */
+export interface AppOptions {
+  /** The settings. */
+  readonly config: Config;
+  /** The gateway's base URL, without a slash at its end. */
+  readonly gateway: string;
+  /** The program's version. */
+  readonly version: string;
+  /** The list of models in force. */
+  readonly catalog: () => Catalog;
+  /** Where log lines go. */
+  readonly log: Log;
+  /** Sends requests to the gateway. */
+  readonly client: Client;
+}
 
 /**
- * Runs the program.
+ * Makes a bridge.
  *
- * @param args The command line.
- * @param system The machine.
- * @returns The exit code: 0 when all went well.
- * @throws {BridgeError} kinds `usage` and `config`, which end the program with 2.
- *
- * @example
- * ```ts
- * import { run } from "./app.ts";
- * import type { System } from "./system/system.ts";
- *
- * let out = "";
- * const system = { version: "1.2.3", out: (text: string) => void (out += text) } as System;
- * const code = await run(["--version"], system);
- * if (code !== 0 || !out.includes("1.2.3")) throw new Error(out);
- * ```
+ * @param options Its settings, models, log and the way to the gateway.
  */
-export async function run(args: readonly string[], system: System): Promise<number> {
-  const line = parseCommandLine(args);
-  if (line.flags.help === true) {
-    const { helpText } = await import("./commands/help.ts");
-    system.out(helpText(line.command) + "\n");
-    return 0;
-  }
-  if (line.flags.version === true) {
-    const { versionText } = await import("./commands/version.ts");
-    system.out(versionText(system.version) + "\n");
-    return 0;
-  }
-  // It needs no setting, so a wrong one can't stop it.
-  if (line.command === "completions") {
-    return (await import("./commands/completions.ts")).completions(line, system);
-  }
-  // While files are read.
-  const loading = COMMANDS[line.command]();
-  const process: Record<string, string> = {};
-  for (const { env } of FLAGS) {
-    const value = env === undefined ? undefined : system.variable(env);
-    if (env !== undefined && value !== undefined) process[env] = value;
-  }
-  const named = settings(line, { process }).find((row) => row.flag.name === "env-file")?.text;
-  const file = await readEnvFile(named, system, system.readText);
-  const rows = settings(line, { process, file: file?.variables });
-  let config: Config | undefined;
-  const command = await loading;
-  return await command({
-    system,
-    line,
-    rows,
-    // Read when it is asked for: `fd-bridge config` shows the settings where one is wrong, too.
-    get config() {
-      return config ??= readConfig(rows);
-    },
-    envPath: file?.path,
-    proxies: setUpNetwork(system, file?.variables),
-  });
+export function createApp(options: AppOptions): RunningApp {
+  const { config, log, catalog, client, version } = options;
+  const metrics = new Metrics();
+  const shutdown = new AbortController();
+  const app: App = {
+    config,
+    catalog,
+    metadata: listedMetadata,
+    log,
+    metrics,
+    gateway: new Gateway({
+      ...config,
+      base: options.gateway,
+      client,
+      onRetry(reason, delay) {
+        metrics.count("fd_bridge_retries_total");
+        log.warn(`${reason}; asking again`, { delay_ms: Math.round(delay) });
+      },
+    }),
+    negotiator: new Negotiator(),
+    calls: new ToolCallCache(),
+    guard: config.runawayGuard ? new RunawayGuard() : undefined,
+    userAgent: `fd-bridge/${version}`,
+    shutdown: shutdown.signal,
+    open: new Set(),
+  };
+  return {
+    ...app,
+    handler: createRouter(app),
+    running: () => app.open.size,
+    interrupt: (reason) => shutdown.abort(reason),
+    close: () => client.close(),
+  };
 }

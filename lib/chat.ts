@@ -1,145 +1,402 @@
 /**
- * The road of one request, top to bottom: read it, find its route, say it in the surface's dialect, ask
- * the gateway (and again, if a refusal teaches something), and carry the answer back. Every step is a
- * file of its own; the order of the steps is here, and nowhere else.
+ * The path of one model request, top to bottom: check who asks, read the request, send it in the dialect of its
+ * surface, learn from refusals, and answer in the client's dialect. Nothing else knows the order of these
+ * steps.
  *
  * @module
  */
 
-import { type Credentials, readCredentials } from "./access.ts";
-import { type Answer, type Journey, streamAnswer, wholeAnswer } from "./answer.ts";
-import type { Bridge } from "./bridge.ts";
-import { encodeChat } from "./dialects/chat/request.ts";
-import { encodeRequest } from "./dialects/responses/mod.ts";
-import { encodePassthrough } from "./dialects/responses/passthrough.ts";
-import { maskSecrets } from "./errors.ts";
-import { gatewayError } from "./gateway/errors.ts";
-import type { Exchange } from "./observe/exchange.ts";
-import type { ReadableHeaders } from "./http1/head.ts";
-import type { Reply } from "./http1/reply.ts";
-import type { ClientRequest } from "./http1/request.ts";
-import type { JsonObject } from "./json.ts";
-import { routeOf } from "./models/catalog.ts";
+import { readCredentials } from "./access.ts";
 import { applyLessons, describeLesson, type Plan } from "./adapt/negotiator.ts";
-import { type Ask, readAsk, readText } from "./request.ts";
+import type { App } from "./app.ts";
+import { chatSurface } from "./dialects/chat/mod.ts";
+import type {
+  CallScope,
+  ClientDialect,
+  DialectContext,
+  RequestSummary,
+  StreamCore,
+  StreamOutcome,
+} from "./dialects/dialect.ts";
+import { decoderFor, surfaceDialect } from "./dialects/registry.ts";
+import { ChunkEnricher } from "./enrich/chunks.ts";
+import { CompletionCollector } from "./enrich/completion.ts";
+import { BridgeError, maskSecrets } from "./errors.ts";
+import { gatewayError, isErrorBody } from "./gateway/errors.ts";
+import type { GatewayAnswer } from "./gateway/gateway.ts";
+import { isAnswerPiece, isObject, type JsonObject } from "./json.ts";
+import { routeOf } from "./models/catalog.ts";
+import type { Exchange } from "./observe/exchange.ts";
+import { parseBody, readText } from "./request.ts";
+import { enrichStream, type StreamSource } from "./sse.ts";
+import { LateCore, Translator } from "./translator.ts";
 
 /** How often one request is sent while the gateway's refusals teach something. */
-const MAX_TRIES = 3;
+const MAX_ROUNDS = 5;
+
+/** The headers of every stream. `no-transform` and `x-accel-buffering` keep proxies from holding it back. */
+const STREAM_HEADERS: Readonly<Record<string, string>> = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-cache, no-transform",
+  "x-accel-buffering": "no",
+};
+
+/** A client's headers that are passed on (`gateway.md`): those that tag a request or route it. */
+const PASSED_HEADERS = [
+  "databricks-ai-gateway-request-tags",
+  "databricks-model-provider-service",
+  "databricks-model-service-parent-schema",
+  "x-databricks-workspace-id",
+];
+
+/** The gateway's answer, once it has begun. */
+type Answer = Extract<GatewayAnswer, { ok: true }>;
+
+/** One request on its way. */
+interface ExchangeContext {
+  readonly app: App;
+  /** Its line in the log. */
+  readonly exchange: Exchange;
+  /** How the client writes and reads. */
+  readonly client: ClientDialect;
+  /** The body as it came. */
+  readonly body: JsonObject;
+  readonly summary: RequestSummary;
+  /** What translating needs to know. */
+  readonly dialect: DialectContext;
+  readonly calls: CallScope;
+  readonly secrets: readonly string[];
+  /** Headers for the gateway. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Ends the gateway's request. */
+  readonly controller: AbortController;
+  /** The request as a chat completions request, once it was needed. */
+  chat?: JsonObject;
+  /** How the request was sent last. */
+  plan?: Plan;
+}
 
 /**
- * Answers `POST /chat/completions` and `POST /responses`: which of the two it is, the body tells.
+ * Answers a request for a model's answer.
  *
  * @param request The client's request; path and method were checked.
- * @param bridge The running bridge.
+ * @param app The running bridge.
  * @param exchange Its line in the log, which ends when the answer does.
+ * @param client The dialect of the path that was asked.
+ * @param rest What the path's pattern left open.
  * @throws {BridgeError} Whatever ends the request before its answer has begun.
- *
- * @example
- * ```ts
- * import type { Bridge } from "./bridge.ts";
- * import { chat } from "./chat.ts";
- * import type { Exchange } from "./observe/exchange.ts";
- *
- * const request = new Request("http://127.0.0.1/chat/completions", { method: "POST", body: "{}" });
- * const bridge = { config: { host: "127.0.0.1" } } as Bridge;
- * const failure = await chat(request, bridge, {} as Exchange).catch((error) => error);
- * if (failure.kind !== "unauthenticated") throw new Error("without a token nothing goes on");
- * ```
  */
 export async function chat(
-  request: ClientRequest,
-  bridge: Bridge,
+  request: Request,
+  app: App,
   exchange: Exchange,
-): Promise<Reply> {
-  const credentials = readCredentials(request.headers, bridge.config);
-  const ask = readAsk(await readText(request, bridge.config.maxBody));
-  exchange.model = ask.model;
+  client: ClientDialect,
+  rest: string,
+): Promise<Response> {
+  const credentials = readCredentials(request.headers, app.config);
   exchange.secrets = credentials.secrets;
+  const body = parseBody(await readText(request, app.config.maxBody));
+  const summary = client.parseRequest(body, rest);
+  exchange.model = summary.model;
 
-  // Deno ends a request's own signal with the answer, too: this one ends only if the client leaves before it.
-  const client = new AbortController();
-  const leave = () => client.abort(request.signal.reason);
+  const { secrets } = credentials;
+  const calls = app.calls;
+  const context: ExchangeContext = {
+    app,
+    exchange,
+    client,
+    body,
+    summary,
+    calls,
+    secrets,
+    dialect: {
+      model: summary.model,
+      created: Math.floor(Date.now() / 1000),
+      makeId: (prefix) => prefix + crypto.randomUUID().replaceAll("-", ""),
+      calls,
+      secrets,
+      request: body,
+    },
+    headers: gatewayHeaders(request.headers, credentials.authorization, summary, app),
+    controller: new AbortController(),
+  };
+  // Until the answer begins, the request's own signal says that the client has left; after that, the
+  // cancellation of the answer's body does.
+  const leave = () => context.controller.abort(request.signal.reason);
+  const stop = () => context.controller.abort(app.shutdown.reason);
   request.signal.addEventListener("abort", leave);
+  app.shutdown.addEventListener("abort", stop);
   if (request.signal.aborted) leave();
-  const headers = gatewayHeaders(request.headers, credentials, ask, bridge);
-  const journey: Journey = { bridge, exchange, ask, credentials, signal: client.signal, headers };
   try {
-    const answering = askGateway(journey);
-    if (ask.stream) return await streamAnswer(journey, answering, client);
-    return await wholeAnswer(journey, await answering);
+    const answering = ask(context);
+    return summary.stream
+      ? await streamAnswer(context, answering)
+      : await wholeAnswer(context, await answering);
   } finally {
     request.signal.removeEventListener("abort", leave);
+    app.shutdown.removeEventListener("abort", stop);
   }
 }
 
 /** What the gateway is told beside the body. A client's other headers are its own business. */
 function gatewayHeaders(
-  from: ReadableHeaders,
-  { authorization }: Credentials,
-  ask: Ask,
-  { userAgent }: Bridge,
+  from: Headers,
+  authorization: string,
+  { stream }: RequestSummary,
+  { userAgent }: App,
 ): Record<string, string> {
   const client = from.get("user-agent");
-  const tags = from.get("databricks-ai-gateway-request-tags");
-  return {
+  const headers: Record<string, string> = {
     authorization,
     "content-type": "application/json",
-    accept: ask.stream ? "text/event-stream" : "application/json",
+    accept: stream ? "text/event-stream" : "application/json",
     // A compressed stream would come in blocks.
     "accept-encoding": "identity",
     "user-agent": client ? `${client} ${userAgent}` : userAgent,
-    ...(tags ? { "databricks-ai-gateway-request-tags": tags } : {}),
   };
+  for (const name of PASSED_HEADERS) {
+    const value = from.get(name);
+    if (value) headers[name] = value;
+  }
+  return headers;
 }
 
-/** Sends the request in the dialect of its surface; a refusal that teaches something is followed by another try. */
-async function askGateway(journey: Journey): Promise<Answer> {
-  const { bridge, ask, exchange } = journey;
-  const { gateway, negotiator, log } = bridge;
-  const catalogue = bridge.catalogue();
-  const route = routeOf(catalogue, ask.model, ask.dialect);
-  const budget = gateway.budget();
-  const { secrets } = journey.credentials;
-  for (let attempt = 1;; attempt++) {
-    const only = ask.dialect === "responses" ? ask.dialect : undefined;
-    const plan = negotiator.plan(catalogue, ask.model, route, only);
+/** Sends the request; a refusal that teaches something is followed by another round. */
+async function ask(context: ExchangeContext): Promise<Answer> {
+  const { app, client, summary, exchange, secrets } = context;
+  const catalog = app.catalog();
+  const route = routeOf(catalog, summary.model, client.name);
+  const budget = app.gateway.budget();
+  for (let round = 1;; round++) {
+    const plan = context.plan = app.negotiator.plan(catalog, summary.model, route);
     exchange.surface = plan.route.surface;
-    const sent = encode(journey, plan);
+    const sent = encode(context, plan);
+    if (round === 1) app.guard?.check(context.body);
     const body = JSON.stringify(sent);
-    if (attempt === 1) bridge.guard?.check(journey.sent = sent);
-    if (log.shows("trace")) {
-      log.trace("request", { path: plan.route.path, body: maskSecrets(body, secrets) });
+    if (app.log.shows("trace")) {
+      app.log.trace("request", { path: plan.route.path, body: maskSecrets(body, secrets) });
     }
-    const answer = await gateway.post({
+    const answer = await app.gateway.post({
       path: plan.route.path,
-      headers: journey.headers,
+      headers: context.headers,
       body,
-      signal: journey.signal,
+      signal: context.controller.signal,
       budget,
     });
     if (answer.ok) return answer;
 
     const refusal = gatewayError(answer.status, answer.text, { headers: answer.headers, secrets });
-    const lesson = attempt < MAX_TRIES
-      ? negotiator.learn(plan, answer.status, refusal.message, sent)
+    const adjustment = round < MAX_ROUNDS
+      ? app.negotiator.learn(plan, answer.status, refusal.message, sent)
       : undefined;
-    if (lesson === undefined) throw refusal;
-    bridge.metrics.count("fd_bridge_lessons_total", { lesson: lesson.type });
-    log.info(`learned: ${describeLesson(lesson)}`, { model: ask.model, status: answer.status });
+    if (adjustment === undefined) throw refusal;
+    app.metrics.count("fd_bridge_lessons_total", { lesson: adjustment.type });
+    app.log.info(`learned: ${describeLesson(adjustment)}`, {
+      model: summary.model,
+      status: answer.status,
+    });
   }
 }
 
-/** The body in the dialect of the plan, with everything that was learned about the model. */
-function encode({ ask, bridge, exchange }: Journey, plan: Plan): JsonObject {
-  if (ask.dialect === "responses") return applyLessons(encodePassthrough(ask.body), plan);
-  if (plan.dialect === "responses") {
-    return applyLessons(encodeRequest(ask.body, { memory: bridge.memory }), plan);
+/** The body in the dialect of the plan's surface, with everything that was learned about the model. */
+function encode(context: ExchangeContext, plan: Plan): JsonObject {
+  const { body, client, summary, calls, exchange } = context;
+  const target = { path: plan.route.path, ...summary };
+  const surface = surfaceDialect(plan.dialect);
+  const encoded = surface.name === client.name && surface.passRequest
+    ? surface.passRequest(body, target, calls)
+    : surface.encodeRequest(chatRequest(context), target, calls);
+  exchange.dropped = encoded.dropped;
+  return applyLessons(encoded.body, plan);
+}
+
+/** The request as a chat completions request. */
+function chatRequest(context: ExchangeContext): JsonObject {
+  return context.chat ??= context.client.decodeRequest(context.body, context.dialect);
+}
+
+/** Whether the answer comes in the client's own dialect, and needs no translation. */
+function passes({ client, plan }: ExchangeContext): boolean {
+  return plan?.dialect === client.name && client.name !== chatSurface.name;
+}
+
+/** What makes the answer's chunks strict. */
+function chunkEnricher(context: ExchangeContext): ChunkEnricher {
+  const { response_format: format, ...request } = chatRequest(context);
+  const most = request.max_completion_tokens ?? request.max_tokens;
+  return new ChunkEnricher({
+    ...context.dialect,
+    decoder: decoderFor(context.dialect),
+    unfence: isObject(format) && format.type !== "text",
+    maxTokens: typeof most === "number" ? most : undefined,
+  });
+}
+
+/**
+ * The answer to a streaming request. If the gateway takes longer than a heartbeat to begin, the stream
+ * to the client begins without it, so that heartbeats can keep the connection open; a failure after that
+ * is an event in the stream.
+ */
+async function streamAnswer(
+  context: ExchangeContext,
+  answering: Promise<Answer>,
+): Promise<Response> {
+  const { app, exchange, client, dialect } = context;
+  const { heartbeat } = app.config;
+  const begun = await within(answering, heartbeat);
+  const answer = begun ? toSource(begun) : lateAnswer(answering, context.controller);
+  const encoder = client.encoder(dialect);
+  const core = new LateCore(encoder.heartbeat, () =>
+    passes(context)
+      ? surfaceDialect(client.name).normalizer!(dialect)
+      : new Translator(chunkEnricher(context), encoder));
+  app.metrics.openStreams++;
+  const stream = enrichStream({
+    core,
+    source: answer,
+    heartbeat,
+    signal: app.shutdown,
+    onFirst: () => exchange.first(),
+    onEnd(clientLeft) {
+      app.metrics.openStreams--;
+      if (clientLeft) context.controller.abort(new DOMException("The client left.", "AbortError"));
+      endStream(context, core, clientLeft);
+    },
+  });
+  return new Response(answer.body.pipeThrough(stream), { headers: STREAM_HEADERS });
+}
+
+/** The promised value if it comes in time; undefined while it is still to come. A time of 0 waits for it. */
+async function within<T>(promise: Promise<T>, time: number): Promise<T | undefined> {
+  if (time === 0) return await promise;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), time);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
   }
-  const { body, dropped } = encodeChat(ask.body, {
-    path: plan.route.path,
-    model: ask.model,
-    stream: ask.stream,
-  }, bridge.memory);
-  exchange.dropped = dropped;
-  return applyLessons(body, plan);
+}
+
+/** An answer with a body that can be piped, there already or still to come. */
+interface BodySource extends StreamSource {
+  readonly body: ReadableStream<Uint8Array>;
+}
+
+function toSource({ response, failure }: Answer): BodySource {
+  return { response, failure, body: response.body ?? new Blob().stream() };
+}
+
+/** An answer that is still to come, as a body that ends with its failure. */
+function lateAnswer(answering: Promise<Answer>, controller: AbortController): BodySource {
+  let answer: Answer | undefined;
+  let failure: unknown;
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  const body = new ReadableStream<Uint8Array>({
+    async pull(target) {
+      try {
+        answer ??= await answering;
+        reader ??= toSource(answer).body.getReader();
+        const { done, value } = await reader.read();
+        if (!done) return target.enqueue(value);
+      } catch (cause) {
+        failure = cause;
+      }
+      target.close();
+    },
+    async cancel(reason) {
+      controller.abort(reason);
+      await reader?.cancel(reason);
+    },
+  });
+  // It is told by pull(); nobody may be there to ask, and it must not end the program.
+  answering.catch(() => {});
+  return {
+    body,
+    get response() {
+      return answer?.response;
+    },
+    failure: () => failure ?? answer?.failure(),
+  };
+}
+
+/** Records how a stream ended. */
+function endStream(context: ExchangeContext, core: StreamCore, clientLeft: boolean): void {
+  const { exchange } = context;
+  const { finishReason, usage, error } = core.outcome;
+  if (clientLeft) return exchange.end({ status: 200, ending: "client left", usage });
+  recordEnding(context, core.outcome);
+  const ending = error ? String(error.code ?? error.kind) : finishReason;
+  exchange.end({ status: 200, ending, error, usage });
+}
+
+/** Tells the retry-loop guard how an answer ended. */
+function recordEnding({ app, body }: ExchangeContext, outcome: StreamOutcome): void {
+  const { error, spoke, finishReason } = outcome;
+  const ending = error ? error.kind : spoke ? finishReason ?? "stop" : "empty";
+  app.guard?.ended(body, ending);
+}
+
+/** The answer to a plain request: one complete answer in the client's dialect. */
+async function wholeAnswer(context: ExchangeContext, answer: Answer): Promise<Response> {
+  const { app, client, dialect, exchange, secrets, controller } = context;
+  const type = answer.response.headers.get("content-type") ?? "";
+  if (passes(context) && !type.includes("event-stream")) {
+    const body = await readJson(answer, secrets);
+    const whole = surfaceDialect(client.name).normalizeAnswer!(body, dialect);
+    exchange.end({ status: 200, usage: isObject(whole.usage) ? whole.usage : undefined });
+    return Response.json(whole);
+  }
+  const collector = new CompletionCollector();
+  const core = new Translator(chunkEnricher(context), collector);
+  const source = toSource(answer);
+  await source.body.pipeThrough(enrichStream({ core, source, signal: app.shutdown }))
+    .pipeTo(new WritableStream());
+  controller.signal.throwIfAborted();
+  recordEnding(context, core.outcome);
+  const { error, finishReason, usage } = core.outcome;
+  if (error) throw error;
+  exchange.end({ status: 200, ending: finishReason, usage });
+  return Response.json(client.encodeAnswer(collector.completion(), dialect));
+}
+
+/** The longest answer that is read as a whole, in bytes: 64 Mi. */
+const MAX_ANSWER = 64 * 1024 * 1024;
+
+/**
+ * The JSON object of a complete answer.
+ *
+ * @throws {BridgeError} kind `gateway`, where it is something else, in its words; `interrupted`, where it breaks off; `overflow`, where it is too long.
+ */
+async function readJson({ response, failure }: Answer, secrets: readonly string[]): Promise<JsonObject> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const piece of response.body ?? []) {
+    text += decoder.decode(piece, { stream: true });
+    if (text.length > MAX_ANSWER) {
+      throw new BridgeError("overflow", `The gateway sent an answer of more than ${MAX_ANSWER} bytes.`);
+    }
+  }
+  const cause = failure();
+  if (cause instanceof BridgeError) throw cause;
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    // Half of an answer is not repeated in an error, and so not in the log.
+    if (cause !== undefined || isAnswerPiece(text)) throw brokenOff(cause);
+  }
+  if (isObject(body) && (body.object === "response" || !isErrorBody(body))) return body;
+  const { status, headers } = response;
+  throw gatewayError(status, isObject(body) ? body : text, { headers, secrets });
+}
+
+function brokenOff(cause: unknown): BridgeError {
+  return new BridgeError(
+    "interrupted",
+    "The gateway's answer broke off before it was complete. Ask again if you need it.",
+    { code: "answer_interrupted", headers: { "x-should-retry": "false" }, cause },
+  );
 }

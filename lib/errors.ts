@@ -5,7 +5,6 @@
  * @module
  */
 
-import { jsonReply, type Reply } from "./http1/reply.ts";
 import type { JsonObject } from "./json.ts";
 
 /** What kind of failure a {@linkcode BridgeError} is; each kind has one HTTP status. */
@@ -57,6 +56,8 @@ export interface BridgeErrorOptions {
   code?: string | number | null;
   /** Further response headers: `Retry-After`, `Allow`. */
   headers?: Record<string, string>;
+  /** Whether the gateway refused the request with an HTTP status. @default {false} */
+  refused?: boolean;
   /** What caused it; never shown to a user. */
   cause?: unknown;
 }
@@ -90,6 +91,8 @@ export class BridgeError extends Error {
   readonly code: string | number | null;
   /** Further response headers. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Whether the gateway refused the request with an HTTP status, before it generated anything. */
+  readonly refused: boolean;
 
   /**
    * Makes an error of a kind.
@@ -106,17 +109,13 @@ export class BridgeError extends Error {
     this.param = options.param ?? null;
     this.code = options.code === undefined ? kind : options.code;
     this.headers = options.headers ?? {};
+    this.refused = options.refused ?? false;
   }
 
   /** The body that an OpenAI client reads: `{"error": {message, type, param, code}}`. */
   toBody(): { error: JsonObject } {
     const code = this.code === null ? null : String(this.code);
     return { error: { message: this.message, type: this.type, param: this.param, code } };
-  }
-
-  /** The same as an HTTP response, with the error's status and headers. */
-  toReply(): Reply {
-    return jsonReply(this.toBody(), { status: this.status, headers: this.headers });
   }
 
   /**

@@ -1,114 +1,118 @@
 /**
- * Server-sent events: bytes → lines → events.
+ * The enricher: one `TransformStream` from the gateway's bytes to the client's.
  *
- * The core is {@linkcode SseParser}, synchronous, a line in and at most one event out. Around it stand
- * two ways to get lines. {@linkcode sseEvents} is the general path, built on `TextLineStream` and
- * `TransformStream`: it takes every line ending there is, and it is the reference.
- * {@linkcode eventReader} is the fast path for what the gateway nearly always sends, lines that end
- * with LF; the proof of when it may be taken stands beside it, and at the first byte that the proof
- * doesn't cover it goes over to the general path.
+ * Bytes become text, text becomes lines, lines become events, and a synchronous core
+ * ({@linkcode StreamCore}) turns each event into the text that the client gets. All of it is one
+ * stage, because every further stage costs a turn of the promise queue and an object for each chunk.
+ * Heartbeats, the truthful end and the limit on an event's size are here, too.
  *
  * @module
  */
 
 import { TextLineStream } from "@std/streams/text-line-stream";
+import type { SseEvent, StreamCore } from "./dialects/dialect.ts";
 import { BridgeError } from "./errors.ts";
-import type { ByteReader } from "./http1/body_readers.ts";
+import { gatewayError } from "./gateway/errors.ts";
+import { JsonScanner } from "./enrich/json_scanner.ts";
 import { isObject, type JsonObject } from "./json.ts";
 
-/** One event of the gateway's. */
-export type SseEvent =
-  /** A JSON object, whatever it means. */
-  | { readonly type: "json"; readonly value: JsonObject }
-  /** `[DONE]`. */
-  | { readonly type: "done" }
-  /** Something that is no JSON object: cut off, or never was one. */
-  | { readonly type: "malformed"; readonly text: string };
-
-/** The longest event, in characters. A longer one is no event of a chat, and would fill the memory. */
+/** The longest event, in characters: 16 Mi. */
 export const MAX_EVENT = 16 * 1024 * 1024;
+
+/** The longest body that is read as a whole, in characters: 64 Mi. */
+const MAX_BODY = 64 * 1024 * 1024;
+
+/**
+ * How long the gateway's body may go on once the answer has ended, in milliseconds, so that its
+ * connection can be kept; after that the body is cancelled.
+ */
+const DRAIN = 200;
+
+/** How long a complete answer's stream may stay open without `[DONE]`, in milliseconds. */
+const LINGER = 2_000;
 
 const DONE: SseEvent = { type: "done" };
 
 /**
- * The state machine: one line in, at most one event out.
+ * The state machine of server-sent events: a line in, at most two events out.
  *
  * An event is given as soon as its data is complete JSON, not at the blank line behind it: the gateway
  * may separate events by a single newline (`gateway.md`), and nothing is gained by waiting. Data over
- * several lines is joined until it parses; a JSON object's beginning is never a JSON object, so no
- * event can be taken too early. A line of bare JSON without `data:` counts as data, because gateways
- * write their errors so.
+ * several lines is joined until it is complete. A line of bare JSON without `data:` counts as data,
+ * because gateways write their errors so.
  *
  * @example
  * ```ts
  * import { SseParser } from "./sse.ts";
+ * import { assertEquals } from "@std/assert";
  *
  * const parser = new SseParser();
- * const event = parser.line('data: {"choices":[]}');
- * if (event?.type !== "json") throw new Error("complete at once");
- * if (parser.line("data: [DONE]")?.type !== "done") throw new Error("done");
+ * assertEquals(parser.line('data: {"choices":[]}'), [{ type: "json", value: { choices: [] } }]);
+ * assertEquals(parser.line("data: [DONE]"), [{ type: "done" }]);
  * ```
  */
 export class SseParser {
-  /** Data that is no complete JSON yet. */
-  #pending = "";
+  /** Data that is not a complete JSON object yet, and how far its brackets are. */
+  #pending: { text: string; readonly scanner: JsonScanner; hopeless: boolean } | undefined;
 
   /**
    * Takes the next line.
    *
    * @param line Without its ending.
-   * @returns The event that it completes, if any. Comments, event names, ids and blank lines complete none.
+   * @returns The events that it completes. Comments, event names, ids and most blank lines complete none.
    * @throws {BridgeError} kind `overflow`, when an event is longer than {@linkcode MAX_EVENT}.
    */
-  line(line: string): SseEvent | undefined {
-    if (line === "") return this.#pending === "" ? undefined : this.end();
+  line(line: string): readonly SseEvent[] {
+    if (line === "") return this.end();
     if (line.startsWith("data:")) {
       return this.#data(line.charCodeAt(5) === 32 ? line.slice(6) : line.slice(5));
     }
-    const bare = this.#pending !== "" ? !/^(:|event:|id:|retry:)/.test(line) : line.startsWith("{");
-    return bare ? this.#data(line) : undefined;
+    const bare = this.#pending ? !/^(:|event:|id:|retry:)/.test(line) : line.startsWith("{");
+    return bare ? this.#data(line) : [];
   }
 
-  /** What is left when the lines end: an event that was cut off, or nothing. */
-  end(): SseEvent | undefined {
-    if (this.#pending === "") return undefined;
-    const text = this.#pending;
-    this.#pending = "";
-    return { type: "malformed", text };
+  /** What is left at a blank line or at the end: an event that was cut off, or nothing. */
+  end(): readonly SseEvent[] {
+    if (this.#pending === undefined) return [];
+    const { text } = this.#pending;
+    this.#pending = undefined;
+    return [{ type: "malformed", text }];
   }
 
-  #data(data: string): SseEvent | undefined {
-    if (this.#pending !== "") return this.#joined(data);
+  #data(data: string): readonly SseEvent[] {
+    const joined = this.#pending && this.#join(data);
+    if (joined) return [joined];
     const value = parseObject(data);
-    if (value !== undefined) return { type: "json", value };
+    if (value !== undefined) return [...this.end(), { type: "json", value }];
     const trimmed = data.trim();
-    if (trimmed === "") return undefined;
-    if (trimmed === "[DONE]") return DONE;
-    this.#hold(trimmed);
-    return undefined;
+    if (trimmed === "[DONE]") return [...this.end(), DONE];
+    if (this.#pending === undefined && trimmed !== "") {
+      if (trimmed.length > MAX_EVENT) throw tooLong();
+      const scanner = new JsonScanner();
+      scanner.push(trimmed);
+      // What is balanced and not JSON stays so, whatever follows.
+      this.#pending = { text: trimmed, scanner, hopeless: scanner.complete };
+    } else if (this.#pending) {
+      this.#pending.text += `\n${data}`;
+      if (this.#pending.text.length > MAX_EVENT) throw tooLong();
+    }
+    return [];
   }
 
-  #joined(data: string): SseEvent | undefined {
-    const before = this.#pending;
-    const trimmed = data.trim();
-    const together = `${before}\n${data}`;
-    const value = parseObject(together);
-    if (value !== undefined) {
-      this.#pending = "";
-      return { type: "json", value };
-    }
-    // What is held may be rubbish that no blank line ended: it must not swallow the events behind it.
-    if (trimmed === "[DONE]" || parseObject(data) !== undefined) {
-      this.#pending = "";
-      return { type: "malformed", text: before };
-    }
-    this.#hold(together);
-    return undefined;
-  }
-
-  #hold(text: string): void {
-    if (text.length > MAX_EVENT) throw tooLong();
-    this.#pending = text;
+  /**
+   * The event that a further line of data completes. It is parsed once, when its brackets are balanced:
+   * to try with each line would be quadratic.
+   */
+  #join(data: string): SseEvent | undefined {
+    const pending = this.#pending!;
+    if (pending.hopeless) return undefined;
+    pending.scanner.push(data);
+    if (!pending.scanner.complete) return undefined;
+    const value = parseObject(`${pending.text}\n${data}`);
+    pending.hopeless = value === undefined;
+    if (value === undefined) return undefined;
+    this.#pending = undefined;
+    return { type: "json", value };
   }
 }
 
@@ -119,7 +123,7 @@ function tooLong(): BridgeError {
   );
 }
 
-/** The object that a text is, or undefined. The first and the last character are looked at first: a failed parse is dear. */
+/** The object that a text is, or undefined. The first and the last character are checked first: a failed parse is slow. */
 function parseObject(text: string): JsonObject | undefined {
   const last = text.charCodeAt(text.length - 1);
   if (text.charCodeAt(0) !== 123 && text.trimStart().charCodeAt(0) !== 123) return undefined;
@@ -132,209 +136,307 @@ function parseObject(text: string): JsonObject | undefined {
   }
 }
 
-/** Stops a line without an end before it fills the memory: `TextLineStream` itself has no bound. */
-function boundedLines(): TransformStream<string, string> {
-  let length = 0;
+/** A gateway's answer, as its stream needs it. */
+export interface StreamSource {
+  /** Status and headers; undefined while the gateway has not begun to answer. */
+  readonly response: Pick<Response, "status" | "headers"> | undefined;
+  /** Why the body ended early; undefined where it is complete. */
+  readonly failure: () => unknown;
+}
+
+/** How a stream is enriched. Times are in milliseconds. */
+export interface EnrichStreamOptions {
+  /** Turns events into the client's text. */
+  readonly core: StreamCore;
+  /** The answer that the bytes come from. @default an event stream that never breaks off */
+  readonly source?: StreamSource;
+  /** Silence towards the client after which a heartbeat is sent; 0 for none. @default {0} */
+  readonly heartbeat?: number;
+  /** Ends the stream at once, with the signal's reason as its error. */
+  readonly signal?: AbortSignal;
+  /** Called once, when the first bytes of the answer go out. */
+  readonly onFirst?: () => void;
+  /** Called once, when the stream is over: complete, failed, or because the client left. */
+  readonly onEnd?: (clientLeft: boolean) => void;
+}
+
+/**
+ * A stream from the gateway's bytes to the client's. Every streamed answer passes through one of these.
+ *
+ * It ends with the core's ending, also where the gateway's body breaks off (`source.failure`), sends an
+ * event that is too long, or doesn't end although the answer is complete. When the client leaves, its
+ * cancellation travels up the pipe.
+ *
+ * @example
+ * ```ts
+ * import { chatTranslator } from "./translator.ts";
+ * import { enrichStream } from "./sse.ts";
+ * import { assert } from "@std/assert";
+ *
+ * const core = chatTranslator({ model: "m", created: 1, makeId: (prefix) => `${prefix}1` });
+ * const gateway = new Blob(['data: {"choices":[{"delta":{"content":"Hi"}}]}\n\ndata: [DONE]\n\n']);
+ * const client = gateway.stream().pipeThrough(enrichStream({ core }));
+ * const text = await new Response(client).text();
+ * assert(text.includes('"id":"chatcmpl-1"') && text.endsWith("data: [DONE]\n\n"));
+ * ```
+ */
+export function enrichStream(
+  options: EnrichStreamOptions,
+): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
+  const enricher = new StreamState(options);
   return new TransformStream({
-    transform(text, controller) {
-      const at = Math.max(text.lastIndexOf("\n"), text.lastIndexOf("\r"));
-      length = at === -1 ? length + text.length : text.length - at - 1;
-      if (length > MAX_EVENT) throw tooLong();
-      controller.enqueue(text);
-    },
+    start: (controller) => enricher.start(controller),
+    transform: (bytes) => enricher.take(bytes),
+    flush: () => enricher.flush(),
+    cancel: () => enricher.cancel(),
   });
 }
 
-/**
- * The general path, text to events: any line ending (LF, CRLF, CR), cut anywhere.
- *
- * @param parser The parser to go on with; a new one by default.
- * @returns A transform stream whose readable side gives the events.
- *
- * @example
- * ```ts
- * import { sseEvents } from "./sse.ts";
- *
- * const text = ReadableStream.from(['data: {"a"', ":1}\r\ndata:[DONE]\r", "\n\r\n"]);
- * const events = await Array.fromAsync(text.pipeThrough(sseEvents()));
- * if (events.map((event) => event.type).join() !== "json,done") throw new Error("two events");
- * ```
- */
-export function sseEvents(parser: SseParser = new SseParser()): TransformStream<string, SseEvent> {
-  const bounded = boundedLines();
-  const events = new TransformStream<string, SseEvent>({
-    transform(line, controller) {
-      // A held piece of rubbish and the event that showed it to be rubbish come out one after the other.
-      const events: SseEvent[] = [];
-      takeLine(parser, line, events);
-      for (const event of events) controller.enqueue(event);
-    },
-    flush(controller) {
-      const last = parser.end();
-      if (last) controller.enqueue(last);
-    },
-  });
-  const readable = bounded.readable.pipeThrough(new TextLineStream({ allowCR: true })).pipeThrough(
-    events,
-  );
-  return { writable: bounded.writable, readable };
-}
+/** What the gateway's bytes are: lines of events, or one body to read as a whole. */
+type Kind = "events" | "json" | "page";
 
-/** Adds what a line completes: nothing, one event, or a malformed one and then the line's own. */
-function takeLine(parser: SseParser, line: string, events: SseEvent[]): void {
-  const event = parser.line(line);
-  if (event === undefined) return;
-  events.push(event);
-  if (event.type !== "malformed" || line === "") return;
-  const own = parser.line(line);
-  if (own) events.push(own);
-}
+/** The state of one stream. */
+class StreamState {
+  readonly #core: StreamCore;
+  readonly #options: EnrichStreamOptions;
+  readonly #decoder = new TextDecoder();
+  readonly #encoder = new TextEncoder();
+  readonly #parser = new SseParser();
+  #controller!: TransformStreamDefaultController<Uint8Array<ArrayBuffer>>;
+  #kind: Kind | undefined;
+  /** The beginning of a line, or of a body that is read as a whole. */
+  #kept = "";
+  /** Splits lines from the first CR on. */
+  #lines: GeneralLines | undefined;
+  #lastRead = performance.now();
+  #lastWrite = this.#lastRead;
+  #endedAt = 0;
+  #begun = false;
+  #over = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
-/** Events in the batches in which they arrived. */
-export interface EventReader {
-  /**
-   * The events of the next piece of the body; empty where the piece completed none, undefined at the end.
-   * Rejects where the body breaks off.
-   */
-  read(): Promise<SseEvent[] | undefined>;
-  /** Gives the body up; the gateway's request ends. */
-  cancel(reason?: unknown): Promise<void>;
-}
+  constructor(options: EnrichStreamOptions) {
+    this.#options = options;
+    this.#core = options.core;
+  }
 
-/** What one read asks for. The network hands over at most this much at once anyway. */
-const BUFFER = 16 * 1024;
+  start(controller: TransformStreamDefaultController<Uint8Array<ArrayBuffer>>): void {
+    this.#controller = controller;
+    const { heartbeat = 0, signal } = this.#options;
+    const shortest = Math.min(heartbeat || DRAIN, DRAIN);
+    this.#timer = setInterval(() => this.#tick(performance.now()), Math.max(5, shortest / 2));
+    signal?.addEventListener("abort", this.#interrupt);
+    if (signal?.aborted) this.#interrupt();
+  }
 
-/**
- * The fast path. A default read of a fetch body hands over a few bytes on a fresh 64 KiB buffer, and
- * every stage of a pipeline costs a turn of the promise queue: so this reads into one buffer over and
- * over, and splits lines itself.
- *
- * **When it may be taken.** As long as the text has no CR, `TextLineStream` with `allowCR` splits at
- * every LF and nowhere else, and keeps what stands behind the last one: its rules for CR never come
- * into play. `(kept + text).split("\n")`, the last part kept, is the same by definition. At the first
- * CR what is kept, and the text with the CR in it, goes to the general path, and everything after it
- * too; decoder and parser go along, so neither a cut character nor a half event is lost.
- * `tests/sse_test.ts` shows that both give the same on every fixture and on random cuts of it.
- *
- * @param body The gateway's body, as a stream or already in pieces.
- *
- * @example
- * ```ts
- * import { eventReader } from "./sse.ts";
- *
- * const body = new Blob(['data: {"a":1}\n\ndata: [DONE]\n\n']).stream();
- * const reader = eventReader(body);
- * const events = await reader.read();
- * if (events?.length !== 2) throw new Error("both were there, both come at once");
- * if (await reader.read() !== undefined) throw new Error("the end");
- * ```
- */
-export function eventReader(
-  body: ReadableStream<Uint8Array<ArrayBuffer>> | ByteReader,
-): EventReader {
-  const bytes = "read" in body ? body : bytesOf(body);
-  const decoder = new TextDecoder();
-  const parser = new SseParser();
-  let kept = "";
-  let ended = false;
-  let general: ReadableStreamDefaultReader<SseEvent> | undefined;
-
-  function split(text: string): SseEvent[] {
-    if (!text.includes("\n")) {
-      // Joined, not searched: to search a long line again with each piece of it would be quadratic.
-      kept += text;
-      if (kept.length > MAX_EVENT) throw tooLong();
-      return [];
+  take(bytes: Uint8Array): void | Promise<void> {
+    this.#lastRead = performance.now();
+    if (this.#core.ended || this.#over) return;
+    const text = this.#decoder.decode(bytes, { stream: true });
+    if (text === "") return;
+    try {
+      return this.#text(text)?.catch((cause) => this.#fail(cause));
+    } catch (cause) {
+      this.#fail(cause);
     }
-    const lines = (kept === "" ? text : kept + text).split("\n");
-    kept = lines.pop()!;
-    if (kept.length > MAX_EVENT) throw tooLong();
-    const events: SseEvent[] = [];
-    for (const line of lines) takeLine(parser, line, events);
-    return events;
   }
 
-  async function goGeneral(text: string): Promise<SseEvent[] | undefined> {
-    general = textFrom(kept + text, bytes, decoder).pipeThrough(sseEvents(parser)).getReader();
-    kept = "";
-    return await readGeneral(general);
+  async flush(): Promise<void> {
+    if (this.#over) return;
+    try {
+      if (!this.#core.ended) await this.#finish();
+    } catch (cause) {
+      if (!this.#core.ended) this.#send(this.#core.end(cause));
+    }
+    this.#close(false);
   }
 
-  function take(
-    piece: Uint8Array | undefined,
-  ): SseEvent[] | undefined | Promise<SseEvent[] | undefined> {
-    ended = piece === undefined;
-    const text = piece ? decoder.decode(piece, { stream: true }) : decoder.decode();
-    if (text.includes("\r")) return goGeneral(text);
-    const events = text === "" ? [] : split(text);
-    if (!ended) return events;
-    // The last line may lack its end; TextLineStream gives it all the same.
-    if (kept !== "") events.push(...split("\n"));
-    const last = parser.end();
-    if (last) events.push(last);
-    return events.length > 0 ? events : undefined;
+  async cancel(): Promise<void> {
+    this.#close(!this.#core.ended);
+    await this.#lines?.cancel();
   }
 
-  return {
-    read() {
-      if (general) return readGeneral(general);
-      // Not `await`: an async function takes a kilobyte, and this is done for every event.
-      return ended ? Promise.resolve(undefined) : bytes.read().then(take);
-    },
-    async cancel(reason) {
-      // Through the pipes of the general path the reason would arrive some turns later.
-      await Promise.all([general?.cancel(reason), bytes.cancel(reason)]);
-    },
-  };
-}
-
-async function readGeneral(
-  reader: ReadableStreamDefaultReader<SseEvent>,
-): Promise<SseEvent[] | undefined> {
-  const { done, value } = await reader.read();
-  return done ? undefined : [value];
-}
-
-function bytesOf(body: ReadableStream<Uint8Array<ArrayBuffer>>): ByteReader {
-  let reader: ReadableStreamBYOBReader;
-  try {
-    reader = body.getReader({ mode: "byob" });
-  } catch {
-    // Not a byte stream: any other body reads the ordinary way.
-    const plain = body.getReader();
-    return {
-      read: async () => (await plain.read()).value,
-      cancel: (reason) => plain.cancel(reason),
-    };
+  #text(text: string): undefined | Promise<void> {
+    this.#kind ??= kindOf(this.#options.source?.response, this.#kept + text);
+    if (this.#kind !== "events") {
+      this.#kept += text;
+      if (this.#kept.length > MAX_BODY) throw tooLong();
+      return undefined;
+    }
+    if (this.#lines) return this.#lines.write(text);
+    if (text.includes("\r")) {
+      // From here on TextLineStream splits: it knows CR, CRLF, and both cut in two.
+      this.#lines = new GeneralLines((line) => this.#send(this.#line(line)));
+      const kept = this.#kept;
+      this.#kept = "";
+      return this.#lines.write(kept + text);
+    }
+    // Without a CR, TextLineStream splits at every LF and nowhere else: so does this.
+    const end = text.indexOf("\n");
+    if (end === -1) {
+      // Joined, not searched: to search a long line again with each piece of it would be quadratic.
+      this.#keep(this.#kept + text);
+      return undefined;
+    }
+    let out = this.#line(this.#kept + text.slice(0, end));
+    let start = end + 1;
+    for (let at = text.indexOf("\n", start); at !== -1; at = text.indexOf("\n", start)) {
+      out += this.#line(text.slice(start, at));
+      start = at + 1;
+    }
+    this.#keep(text.slice(start));
+    this.#send(out);
+    return undefined;
   }
-  let buffer: ArrayBufferLike = new ArrayBuffer(BUFFER);
-  return {
-    async read() {
-      const { value, done } = await reader.read(new Uint8Array(buffer));
-      if (value) buffer = value.buffer;
-      return done ? undefined : value;
-    },
-    cancel: (reason) => reader.cancel(reason),
-  };
-}
 
-/** The text of what is left of a body, behind text that was read already. */
-function textFrom(first: string, bytes: ByteReader, decoder: TextDecoder): ReadableStream<string> {
-  let ended = false;
-  return new ReadableStream<string>({
-    start(controller) {
-      if (first !== "") controller.enqueue(first);
-    },
-    async pull(controller) {
-      // A piece may hold just the beginning of a character: a pull that gives nothing isn't asked again.
-      while (!ended) {
-        const piece = await bytes.read();
-        ended = piece === undefined;
-        const text = piece ? decoder.decode(piece, { stream: true }) : decoder.decode();
-        if (text !== "") return controller.enqueue(text);
+  #keep(text: string): void {
+    if (text.length > MAX_EVENT) throw tooLong();
+    this.#kept = text;
+  }
+
+  /** What the client gets for a line. */
+  #line(line: string): string {
+    let out = "";
+    for (const event of this.#parser.line(line)) {
+      if (!this.#core.ended) out += this.#core.event(event);
+    }
+    return out;
+  }
+
+  /** The end of the gateway's body. */
+  async #finish(): Promise<void> {
+    const rest = this.#decoder.decode();
+    if (rest !== "") await this.#text(rest);
+    await this.#lines?.close();
+    const cause = this.#options.source?.failure();
+    if (this.#kind === "json" && EVENTS.test(this.#kept)) {
+      // It said that it is JSON, and its beginning came in too small a piece to tell.
+      const text = this.#kept;
+      [this.#kind, this.#kept] = ["events", ""];
+      await this.#text(text);
+    }
+    if (this.#kind !== "events" && this.#kind !== undefined) return this.#whole(this.#kept, cause);
+    let out = this.#kept === "" ? "" : this.#line(this.#kept);
+    for (const event of this.#parser.end()) {
+      if (!this.#core.ended) out += this.#core.event(event);
+    }
+    this.#send(this.#core.ended ? out : out + this.#core.end(cause));
+  }
+
+  /** A body that was read as a whole: an answer in JSON, or a page. */
+  #whole(text: string, cause: unknown): void {
+    const { response } = this.#options.source!;
+    const value = this.#kind === "json" ? parseObject(text) : undefined;
+    if (value !== undefined) {
+      const out = this.#core.event({ type: "json", value });
+      return this.#send(this.#core.ended ? out : out + this.#core.event(DONE));
+    }
+    if (cause !== undefined) return this.#send(this.#core.end(cause));
+    this.#send(
+      this.#kind === "page"
+        ? this.#core.end(gatewayError(response!.status, text, { headers: response!.headers }))
+        : this.#core.event({ type: "malformed", text }),
+    );
+  }
+
+  #send(text: string): void {
+    if (text !== "" && !this.#over) {
+      this.#lastWrite = performance.now();
+      if (!this.#begun) {
+        this.#begun = true;
+        this.#options.onFirst?.();
       }
-      controller.close();
-    },
-    cancel: (reason) => bytes.cancel(reason),
-  });
+      this.#controller.enqueue(this.#encoder.encode(text));
+    }
+    if (this.#core.ended) this.#endedAt ||= performance.now();
+  }
+
+  /** Ends the stream from this side: with the core's ending, and without waiting for the gateway. */
+  #fail(cause: unknown): void {
+    if (this.#over) return;
+    try {
+      if (!this.#core.ended) this.#send(this.#core.end(cause));
+      this.#close(false);
+      this.#controller.terminate();
+    } catch (failure) {
+      // There is no ending to tell: the body breaks off, so that no client takes it for complete.
+      this.#close(false);
+      this.#controller.error(failure);
+    }
+  }
+
+  readonly #interrupt = (): void => this.#fail(this.#options.signal!.reason);
+
+  #close(clientLeft: boolean): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearInterval(this.#timer);
+    this.#options.signal?.removeEventListener("abort", this.#interrupt);
+    this.#options.onEnd?.(clientLeft);
+  }
+
+  /** Looks at how long it has been silent. */
+  #tick(now: number): void {
+    const { heartbeat = 0 } = this.#options;
+    if (this.#core.ended) {
+      if (now - this.#endedAt >= DRAIN) this.#fail("the answer has ended");
+    } else if (this.#core.finished && now - this.#lastRead >= LINGER) {
+      this.#fail(undefined);
+    } else if (heartbeat > 0 && now - this.#lastWrite >= heartbeat) {
+      this.#lastWrite = now;
+      // A client that does not read needs none, and they would pile up.
+      if ((this.#controller.desiredSize ?? -1) >= 0) {
+        this.#controller.enqueue(this.#encoder.encode(this.#core.heartbeat));
+      }
+    }
+  }
+}
+
+/** How a body begins that is an event stream, whatever its content type says. */
+const EVENTS = /^\s*(?:data|event|id|retry)?:/;
+
+/** What a body is: by its content type, and by how it begins. */
+function kindOf(response: StreamSource["response"], beginning: string): Kind {
+  const type = response?.headers.get("content-type") ?? "";
+  if (/^text\/html\b/i.test(type)) return "page";
+  return /\bjson\b/i.test(type) && !EVENTS.test(beginning) ? "json" : "events";
+}
+
+/** Lines with any ending (LF, CRLF, CR), cut anywhere: `TextLineStream`, with a bound on a line's length. */
+class GeneralLines {
+  readonly #stream = new TextLineStream({ allowCR: true });
+  readonly #writer = this.#stream.writable.getWriter();
+  readonly #reader = this.#stream.readable.getReader();
+  readonly #done: Promise<void>;
+  #length = 0;
+
+  constructor(take: (line: string) => void) {
+    this.#done = this.#read(take);
+    // Its failure is told by write() and close().
+    this.#done.catch(() => {});
+    this.#writer.closed.catch(() => {});
+  }
+
+  async write(text: string): Promise<void> {
+    const at = Math.max(text.lastIndexOf("\n"), text.lastIndexOf("\r"));
+    this.#length = at === -1 ? this.#length + text.length : text.length - at - 1;
+    if (this.#length > MAX_EVENT) throw tooLong();
+    await Promise.race([this.#writer.write(text), this.#done]);
+  }
+
+  async close(): Promise<void> {
+    await Promise.race([this.#writer.close(), this.#done]);
+    await this.#done;
+  }
+
+  async cancel(): Promise<void> {
+    await this.#reader.cancel().catch(() => {});
+  }
+
+  async #read(take: (line: string) => void): Promise<void> {
+    for (let { done, value } = await this.#reader.read(); !done;) {
+      take(value!);
+      ({ done, value } = await this.#reader.read());
+    }
+  }
 }

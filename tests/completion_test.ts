@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { answerEvents, CompletionBuilder } from "../lib/enrich/completion.ts";
-import { Enricher } from "../lib/enrich/chunks.ts";
+import { ChunkEnricher } from "../lib/enrich/chunks.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { eventReader, type SseEvent } from "../lib/sse.ts";
 import { completionFixtures, streamFixtures } from "./helpers/fixtures.ts";
@@ -9,7 +9,7 @@ import { streamOf } from "./helpers/mutate.ts";
 /** What comes of events as one answer; an error's words where they end in one. */
 function complete(events: readonly SseEvent[], end = false): JsonObject {
   let made = 0;
-  const enricher = new Enricher({ model: "asked", created: 9, makeId: (p) => `${p}${++made}` });
+  const enricher = new ChunkEnricher({ model: "asked", created: 9, makeId: (p) => `${p}${++made}` });
   const builder = new CompletionBuilder();
   const add = (chunks: JsonObject[]) => {
     if (enricher.ending?.type !== "failed") chunks.forEach((chunk) => builder.add(chunk));

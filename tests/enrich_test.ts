@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { type Chunk, Enricher, type EnrichOptions, FINISH_REASONS } from "../lib/enrich/chunks.ts";
+import { type Chunk, ChunkEnricher, type ChunkEnricherOptions, FINISH_REASONS } from "../lib/enrich/chunks.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { ToolCallCache } from "../lib/adapt/tool_call_cache.ts";
 import type { SseEvent } from "../lib/sse.ts";
 import { errorFixtures } from "./helpers/fixtures.ts";
 
-function enricher(more: Partial<EnrichOptions> = {}): Enricher {
+function enricher(more: Partial<ChunkEnricherOptions> = {}): ChunkEnricher {
   let made = 0;
-  return new Enricher({ model: "asked", created: 99, makeId: (p) => `${p}${++made}`, ...more });
+  return new ChunkEnricher({ model: "asked", created: 99, makeId: (p) => `${p}${++made}`, ...more });
 }
 
 function json(value: JsonObject): SseEvent {
@@ -21,7 +21,7 @@ function delta(fields: JsonObject, finish: unknown = null): JsonObject {
 const DONE: SseEvent = { type: "done" };
 
 /** Everything that comes of values and `[DONE]`. */
-function chunksOf(values: readonly JsonObject[], more: Partial<EnrichOptions> = {}): Chunk[] {
+function chunksOf(values: readonly JsonObject[], more: Partial<ChunkEnricherOptions> = {}): Chunk[] {
   const state = enricher(more);
   return [...values.flatMap((value) => state.event(json(value))), ...state.event(DONE)];
 }

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { fitsField, mendDetails, wholeCharacters } from "../lib/enrich/fields.ts";
+import { fitsField, normalizeDetails, wholeCharacters } from "../lib/enrich/fields.ts";
 
 Deno.test("fitsField() lets unknown fields pass, and known ones of the type that clients expect", () => {
   const filters = [{
@@ -32,7 +32,7 @@ Deno.test("fitsField() lets unknown fields pass, and known ones of the type that
   for (const [name, value] of unfit) assert(!fitsField(name, value), `${name}: ${value}`);
 });
 
-Deno.test("mendDetails() keeps objects with a type, and of their known fields those that fit", () => {
+Deno.test("normalizeDetails() keeps objects with a type, and of their known fields those that fit", () => {
   const details = [
     { type: "reasoning.text", text: "a", signature: null, index: 1, odd: [1] },
     { type: "reasoning.text", text: 5, data: {}, index: 1.5, id: "i" },
@@ -40,11 +40,11 @@ Deno.test("mendDetails() keeps objects with a type, and of their known fields th
     "text",
     null,
   ];
-  assertEquals(mendDetails(details), [
+  assertEquals(normalizeDetails(details), [
     { type: "reasoning.text", text: "a", signature: null, index: 1, odd: [1] },
     { type: "reasoning.text", id: "i" },
   ]);
-  for (const odd of [null, undefined, "x", {}]) assertEquals(mendDetails(odd), []);
+  for (const odd of [null, undefined, "x", {}]) assertEquals(normalizeDetails(odd), []);
 });
 
 Deno.test("wholeCharacters() joins halves of characters, however the text is cut", () => {

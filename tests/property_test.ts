@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { CompletionBuilder } from "../lib/enrich/completion.ts";
-import { Enricher } from "../lib/enrich/chunks.ts";
+import { ChunkEnricher } from "../lib/enrich/chunks.ts";
 import { toStream } from "../lib/http1/reply.ts";
 import { relay } from "../lib/relay.ts";
 import { eventReader, type SseEvent, sseEvents } from "../lib/sse.ts";
@@ -20,9 +20,9 @@ import {
 
 const MODEL = "databricks-asked-for";
 
-function enricher(): Enricher {
+function enricher(): ChunkEnricher {
   let made = 0;
-  return new Enricher({ model: MODEL, created: 1, makeId: (prefix) => `${prefix}${++made}` });
+  return new ChunkEnricher({ model: MODEL, created: 1, makeId: (prefix) => `${prefix}${++made}` });
 }
 
 /** The road of a stream through the bridge, without the HTTP around it. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { JsonObject } from "../lib/json.ts";
-import { ToolCallOrder } from "../lib/enrich/tool_calls.ts";
+import { ToolCallAssembler } from "../lib/enrich/tool_calls.ts";
 
 interface Joined {
   id: unknown;
@@ -11,7 +11,7 @@ interface Joined {
 /** Feeds deltas, ends, and joins what came out as ForgeCode does: by change of id. */
 function joined(deltas: unknown[][], whole = true): Joined[] {
   let made = 0;
-  const order = new ToolCallOrder(() => `made_${++made}`);
+  const order = new ToolCallAssembler(() => `made_${++made}`);
   const out: JsonObject[] = [];
   for (const delta of deltas) out.push(...order.push(delta));
   out.push(...order.end(whole));
@@ -48,8 +48,8 @@ function part(
   };
 }
 
-Deno.test("ToolCallOrder passes a call's fragments as they come", () => {
-  const order = new ToolCallOrder(() => "never");
+Deno.test("ToolCallAssembler passes a call's fragments as they come", () => {
+  const order = new ToolCallAssembler(() => "never");
   const first = order.push([part(0, "", { id: "a", name: "f" })]);
   assertEquals(first, [{
     index: 0,
@@ -62,7 +62,7 @@ Deno.test("ToolCallOrder passes a call's fragments as they come", () => {
   assertEquals(order.end(true), []);
 });
 
-Deno.test("ToolCallOrder puts interleaved calls one behind the other", () => {
+Deno.test("ToolCallAssembler puts interleaved calls one behind the other", () => {
   const calls = joined([
     [part(0, "", { id: "a", name: "f" }), part(1, "", { id: "b", name: "g" })],
     [part(1, '{"y"')],
@@ -76,14 +76,14 @@ Deno.test("ToolCallOrder puts interleaved calls one behind the other", () => {
   ]);
 });
 
-Deno.test("ToolCallOrder lets the first call out live while others wait, and not longer than it must", () => {
-  const order = new ToolCallOrder(() => "x");
+Deno.test("ToolCallAssembler lets the first call out live while others wait, and not longer than it must", () => {
+  const order = new ToolCallAssembler(() => "x");
   order.push([part(0, "{", { id: "a", name: "f" }), part(1, "{}", { id: "b", name: "g" })]);
   const done = order.push([part(0, "}")]);
   assertEquals(done.map(({ index }) => index), [0, 1], "the second goes out with the first's end");
 });
 
-Deno.test("ToolCallOrder gives ids where there are none, and to calls that share one", () => {
+Deno.test("ToolCallAssembler gives ids where there are none, and to calls that share one", () => {
   assertEquals(joined([[part(0, "{}", { name: "f" })], [part(1, "{}", { name: "g", id: null })]]), [
     { id: "made_1", name: "f", arguments: "{}" },
     { id: "made_2", name: "g", arguments: "{}" },
@@ -96,7 +96,7 @@ Deno.test("ToolCallOrder gives ids where there are none, and to calls that share
   assertEquals(joined([[part(0, "{}", { id: 7, name: "f" })]])[0].id, "made_1");
 });
 
-Deno.test("ToolCallOrder goes on by id, by index, or with the last call", () => {
+Deno.test("ToolCallAssembler goes on by id, by index, or with the last call", () => {
   const byId = [[part(undefined, "{", { id: "a", name: "f" })], [
     part(undefined, "}", { id: "a" }),
   ]];
@@ -107,7 +107,7 @@ Deno.test("ToolCallOrder goes on by id, by index, or with the last call", () => 
   assertEquals(joined(newIndex), [{ id: "a", name: "f", arguments: "{}" }]);
 });
 
-Deno.test("ToolCallOrder tells whole calls at one index apart", () => {
+Deno.test("ToolCallAssembler tells whole calls at one index apart", () => {
   const calls = joined([
     [part(0, '{"a":1}', { id: "a", name: "f" })],
     [part(0, '{"b":1}', { id: "b", name: "f" })],
@@ -116,7 +116,7 @@ Deno.test("ToolCallOrder tells whole calls at one index apart", () => {
   assertEquals(calls.map((call) => call.arguments), ['{"a":1}', '{"b":1}', '{"c":1}']);
 });
 
-Deno.test("ToolCallOrder makes arguments strings, and {} of none in a whole answer", () => {
+Deno.test("ToolCallAssembler makes arguments strings, and {} of none in a whole answer", () => {
   for (
     const [args, expected] of [[{ a: 1 }, '{"a":1}'], [null, "{}"], [undefined, "{}"], ["", "{}"]]
   ) {
@@ -128,15 +128,15 @@ Deno.test("ToolCallOrder makes arguments strings, and {} of none in a whole answ
   ]);
 });
 
-Deno.test("ToolCallOrder waits for a late name, and tells a call that never gets one at the end", () => {
+Deno.test("ToolCallAssembler waits for a late name, and tells a call that never gets one at the end", () => {
   const late = joined([[part(0, '{"x":', { id: "a" })], [part(0, "1}", { name: "f" })]]);
   assertEquals(late, [{ id: "a", name: "f", arguments: '{"x":1}' }]);
   assertEquals(joined([[part(0, "{}", { id: "a" })]]).length, 1);
 });
 
-Deno.test("ToolCallOrder keeps unknown fields, with Gemini's signature where clients look for it", () => {
+Deno.test("ToolCallAssembler keeps unknown fields, with Gemini's signature where clients look for it", () => {
   const begun: unknown[] = [];
-  const order = new ToolCallOrder(() => "x", (call) => begun.push(call));
+  const order = new ToolCallAssembler(() => "x", (call) => begun.push(call));
   const [fragment] = order.push([
     { ...part(0, "{}", { id: "a", name: "f" }), thoughtSignature: "s", odd: { a: 1 } },
   ]);
@@ -146,9 +146,9 @@ Deno.test("ToolCallOrder keeps unknown fields, with Gemini's signature where cli
   assertEquals((begun[0] as { id: string }).id, "a");
 });
 
-Deno.test("ToolCallOrder reads arguments' end by their brackets, strings aside", () => {
+Deno.test("ToolCallAssembler reads arguments' end by their brackets, strings aside", () => {
   const text = '{"a":"}\\"}","b":[{"c":"\\\\"}]}';
-  const order = new ToolCallOrder(() => "x");
+  const order = new ToolCallAssembler(() => "x");
   const out = [...text].flatMap((letter, at) =>
     order.push([part(0, letter, at === 0 ? { id: "a", name: "f" } : {})])
   );
@@ -158,7 +158,7 @@ Deno.test("ToolCallOrder reads arguments' end by their brackets, strings aside",
   assertEquals(out[out.length - 1].index, 1);
 });
 
-Deno.test("ToolCallOrder survives fragments that are none, huge indices and very many calls", () => {
+Deno.test("ToolCallAssembler survives fragments that are none, huge indices and very many calls", () => {
   assertEquals(joined([[null, 5, "x", [], {}]]).length <= 1, true);
   assertEquals(joined([[part(1e9, "{}", { id: "a", name: "f" })]])[0].id, "a");
   assertEquals(joined([[part(-3, "{}", { id: "a", name: "f" })]])[0].name, "f");

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { Enricher } from "../lib/enrich/chunks.ts";
+import { ChunkEnricher } from "../lib/enrich/chunks.ts";
 import { BridgeError } from "../lib/errors.ts";
 import type { JsonObject } from "../lib/json.ts";
 import type { SseEvent } from "../lib/sse.ts";
@@ -10,7 +10,7 @@ function json(value: JsonObject): SseEvent {
 }
 
 function chat(): ChatTranslator {
-  return new ChatTranslator(new Enricher({ model: "m", created: 1, makeId: (p) => `${p}1` }));
+  return new ChatTranslator(new ChunkEnricher({ model: "m", created: 1, makeId: (p) => `${p}1` }));
 }
 
 const HI = json({ choices: [{ delta: { content: "hi" } }] });

@@ -1,16 +1,16 @@
 import { assertEquals } from "@std/assert";
-import { UsageMender } from "../lib/enrich/usage.ts";
+import { UsageNormalizer } from "../lib/enrich/usage.ts";
 
 function mend(...usages: unknown[]): unknown {
-  const mender = new UsageMender();
+  const mender = new UsageNormalizer();
   let last: unknown;
-  for (const usage of usages) last = mender.mend(usage);
+  for (const usage of usages) last = mender.normalize(usage);
   return last;
 }
 
 const WHOLE = { prompt_tokens: 7, completion_tokens: 5, total_tokens: 12 };
 
-Deno.test("UsageMender passes complete counts with their details and unknown fields", () => {
+Deno.test("UsageNormalizer passes complete counts with their details and unknown fields", () => {
   const usage = {
     ...WHOLE,
     prompt_tokens_details: { cached_tokens: 3, audio_tokens: 0 },
@@ -20,19 +20,19 @@ Deno.test("UsageMender passes complete counts with their details and unknown fie
   assertEquals(mend(usage), usage);
 });
 
-Deno.test("UsageMender supplies the count that is missing where two are known", () => {
+Deno.test("UsageNormalizer supplies the count that is missing where two are known", () => {
   assertEquals(mend({ prompt_tokens: 7, completion_tokens: 5 }), WHOLE);
   assertEquals(mend({ prompt_tokens: 7, total_tokens: 12 }), WHOLE);
   assertEquals(mend({ completion_tokens: 5, total_tokens: 12, prompt_tokens: null }), WHOLE);
 });
 
-Deno.test("UsageMender makes counts whole numbers, and takes numbers in texts", () => {
+Deno.test("UsageNormalizer makes counts whole numbers, and takes numbers in texts", () => {
   assertEquals(mend({ prompt_tokens: 6.6, completion_tokens: "5", total_tokens: 12.2 }), WHOLE);
   const usage = { ...WHOLE, prompt_tokens_details: { cached_tokens: 2.5 } };
   assertEquals(mend(usage), { ...WHOLE, prompt_tokens_details: { cached_tokens: 3 } });
 });
 
-Deno.test("UsageMender gives nothing where too little is known", () => {
+Deno.test("UsageNormalizer gives nothing where too little is known", () => {
   const none = [null, undefined, "x", 5, [], {}, { prompt_tokens: 7 }, { total_tokens: 12 }];
   for (const usage of none) assertEquals(mend(usage), undefined, JSON.stringify(usage));
   for (const odd of [-1, NaN, 1e308, 2 ** 60, "x", "", {}, [], true]) {
@@ -40,7 +40,7 @@ Deno.test("UsageMender gives nothing where too little is known", () => {
   }
 });
 
-Deno.test("UsageMender joins counts that come one after the other", () => {
+Deno.test("UsageNormalizer joins counts that come one after the other", () => {
   assertEquals(
     mend({ prompt_tokens: 7, completion_tokens: null, total_tokens: null }, {
       completion_tokens: 5,
@@ -49,7 +49,7 @@ Deno.test("UsageMender joins counts that come one after the other", () => {
   );
 });
 
-Deno.test("UsageMender trusts no total of an earlier chunk", () => {
+Deno.test("UsageNormalizer trusts no total of an earlier chunk", () => {
   assertEquals(
     mend({ prompt_tokens: 7, completion_tokens: 0, total_tokens: 7 }, {
       completion_tokens: 5,
@@ -58,7 +58,7 @@ Deno.test("UsageMender trusts no total of an earlier chunk", () => {
   );
 });
 
-Deno.test("UsageMender gives details an integer cached_tokens or leaves them out", () => {
+Deno.test("UsageNormalizer gives details an integer cached_tokens or leaves them out", () => {
   const of = (details: unknown) => mend({ ...WHOLE, prompt_tokens_details: details });
   assertEquals(of(null), WHOLE);
   assertEquals(of({}), WHOLE);
@@ -71,7 +71,7 @@ Deno.test("UsageMender gives details an integer cached_tokens or leaves them out
   });
 });
 
-Deno.test("UsageMender loses no cache count of an earlier chunk", () => {
+Deno.test("UsageNormalizer loses no cache count of an earlier chunk", () => {
   const cached = { ...WHOLE, prompt_tokens_details: { cached_tokens: 3 } };
   assertEquals(mend(cached, WHOLE), cached);
   assertEquals(mend(cached, { ...WHOLE, prompt_tokens_details: null }), cached);
@@ -79,7 +79,7 @@ Deno.test("UsageMender loses no cache count of an earlier chunk", () => {
   assertEquals(mend(cached, { ...WHOLE, prompt_tokens_details: { cached_tokens: null } }), cached);
 });
 
-Deno.test("UsageMender shows Anthropic's cache counts where OpenAI clients look for them", () => {
+Deno.test("UsageNormalizer shows Anthropic's cache counts where OpenAI clients look for them", () => {
   assertEquals(mend({ ...WHOLE, cache_read_input_tokens: 4, cache_creation_input_tokens: 1 }), {
     ...WHOLE,
     cache_read_input_tokens: 4,
@@ -88,7 +88,7 @@ Deno.test("UsageMender shows Anthropic's cache counts where OpenAI clients look 
   });
 });
 
-Deno.test("UsageMender understands counts in the words of other APIs", () => {
+Deno.test("UsageNormalizer understands counts in the words of other APIs", () => {
   assertEquals(mend({ input_tokens: 7, output_tokens: 5 }), {
     input_tokens: 7,
     output_tokens: 5,
@@ -96,14 +96,14 @@ Deno.test("UsageMender understands counts in the words of other APIs", () => {
   });
 });
 
-Deno.test("UsageMender.rest() tells at the end what stayed incomplete, and only that", () => {
-  const mender = new UsageMender();
-  mender.mend({ prompt_tokens: 7 });
+Deno.test("UsageNormalizer.rest() tells at the end what stayed incomplete, and only that", () => {
+  const mender = new UsageNormalizer();
+  mender.normalize({ prompt_tokens: 7 });
   assertEquals(mender.rest(), { prompt_tokens: 7, completion_tokens: 0, total_tokens: 7 });
   assertEquals(mender.rest(), undefined, "once");
-  const whole = new UsageMender();
-  whole.mend(WHOLE);
+  const whole = new UsageNormalizer();
+  whole.normalize(WHOLE);
   assertEquals(whole.rest(), undefined);
   assertEquals(whole.last, WHOLE);
-  assertEquals(new UsageMender().rest(), undefined);
+  assertEquals(new UsageNormalizer().rest(), undefined);
 });

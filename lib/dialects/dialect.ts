@@ -168,8 +168,8 @@ export interface SurfaceDialect {
   readonly name: DialectName;
   /** A chat completions request as the surface takes it. */
   encodeRequest(request: JsonObject, target: Target, calls?: CallScope): EncodedRequest;
-  /** A request that its client wrote in this dialect, without what the surface refuses. */
-  passRequest(body: JsonObject, target: Target, calls?: CallScope): EncodedRequest;
+  /** A request that its client wrote in this dialect, without what the surface refuses. Missing for the hub itself. */
+  passRequest?(body: JsonObject, target: Target, calls?: CallScope): EncodedRequest;
   /** Whether an event of a stream is written in this dialect: surfaces may answer in another than they are asked in. */
   isEvent(event: JsonObject): boolean;
   /** Begins to decode a stream. */
@@ -178,8 +178,8 @@ export interface SurfaceDialect {
   isAnswer(body: JsonObject): boolean;
   /** A complete answer as a `chat.completion`, which need not be strict yet. */
   decodeAnswer(body: JsonObject, context: DialectContext): JsonObject;
-  /** Begins a stream for a client of this very dialect. */
-  normalizer(context: DialectContext): StreamCore;
-  /** A complete answer for a client of this very dialect. */
-  normalizeAnswer(body: JsonObject, context: DialectContext): JsonObject;
+  /** Begins a stream for a client of this very dialect. Missing for the hub itself. */
+  normalizer?(context: DialectContext): StreamCore;
+  /** A complete answer for a client of this very dialect. Missing for the hub itself. */
+  normalizeAnswer?(body: JsonObject, context: DialectContext): JsonObject;
 }

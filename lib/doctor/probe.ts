@@ -5,17 +5,12 @@
  * @module
  */
 
-import type { Bridge } from "../bridge.ts";
+import { createApp, type RunningApp } from "../app.ts";
 import type { Config } from "../config/config.ts";
-import { Gateway } from "../gateway/gateway.ts";
-import { type Reply, toResponse } from "../http1/reply.ts";
+import { fetchClient } from "../gateway/fetch_client.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { Log } from "../observe/log.ts";
-import { ToolCallCache } from "../adapt/tool_call_cache.ts";
-import { Metrics } from "../observe/metrics.ts";
 import { type Catalog } from "../models/catalog.ts";
-import { Negotiator } from "../adapt/negotiator.ts";
-import { createRouter } from "../router.ts";
 import type { Check } from "./check.ts";
 import { readAnswer, type Reading, type Stumble } from "./reader.ts";
 import { type Answer, type AnswerFacts, describe, judge, MAX_TOKENS } from "./verdict.ts";
@@ -109,7 +104,6 @@ export async function probe(model: string, options: ProbeOptions): Promise<Model
   const { token, timeout } = options;
   let surface: string | null = null;
   let raw: Promise<string> = Promise.resolve("");
-  const negotiator = new Negotiator();
   const log = new Log({
     level: "info",
     format: "json",
@@ -119,11 +113,11 @@ export async function probe(model: string, options: ProbeOptions): Promise<Model
       if (isObject(entry) && typeof entry.surface === "string") surface = entry.surface;
     },
   });
-  const bridge = createBridge(options, { negotiator, log, onRaw: (text) => raw = text });
+  const app = createProbeApp(options, log, (text) => raw = text);
   const signal = AbortSignal.timeout(timeout);
   const started = performance.now();
-  const answer = await send(createRouter(bridge, () => bridge), { model, token, signal, started });
-  const learned = negotiator.known.get(model) ?? [];
+  const answer = await send(app.handler, { model, token, signal, started });
+  const learned = app.negotiator.known.get(model) ?? [];
   const reading = answer.status === 200 ? readAnswer(answer.text) : undefined;
   const before = reading ? readAnswer(await raw) : undefined;
   const verdict = judge(answer, reading, timeout);
@@ -148,48 +142,34 @@ function consequence(stumble: Stumble, { stumbles }: Reading): boolean {
   return stumbles.has("dialect") && stumble !== "dialect";
 }
 
-/** A bridge of its own for each model: what one teaches is told of that one. */
-function createBridge(
-  { config, base, client, proxied, catalogue, userAgent, fetch, timeout }: ProbeOptions,
-  own: {
-    readonly negotiator: Negotiator;
-    readonly log: Log;
-    readonly onRaw: (text: Promise<string>) => void;
-  },
-): Bridge {
-  // No comment lines: without them a refusal keeps its status. No key: nobody else reaches this bridge.
-  const settings: Config = {
-    ...config,
-    host: "127.0.0.1",
-    clientKey: undefined,
-    heartbeat: 0,
-    firstByteTimeout: timeout,
-    idleTimeout: timeout,
-  };
-  return {
-    config: settings,
-    catalogue: () => catalogue,
-    metadata: () => ({}),
-    gateway: new Gateway({
-      ...settings,
-      base,
-      client,
-      proxied,
-      async fetch(input, init) {
-        const response = await fetch(input, init);
-        if (!response.ok || response.body === null) return response;
-        const [ours, bridges] = response.body.tee();
-        own.onRaw(readText(ours));
-        return new Response(bridges, response);
-      },
+/** A bridge of its own for each model, so that what one refusal teaches is told of that model. */
+function createProbeApp(
+  { config, base, client, catalogue, userAgent, fetch, timeout }: ProbeOptions,
+  log: Log,
+  onRaw: (text: Promise<string>) => void,
+): RunningApp {
+  return createApp({
+    config: {
+      ...config,
+      host: "127.0.0.1",
+      // No key, because nobody else reaches this bridge; and no heartbeats, so that a refusal keeps its status.
+      clientKey: undefined,
+      heartbeat: 0,
+      firstByteTimeout: timeout,
+      idleTimeout: timeout,
+    },
+    gateway: base,
+    version: userAgent.replace(/^.*\//, ""),
+    catalog: () => catalogue,
+    log,
+    client: fetchClient(async (url, init) => {
+      const response = await fetch(url, client ? { ...init, client } : init);
+      if (!response.ok || response.body === null) return response;
+      const [ours, bridges] = response.body.tee();
+      onRaw(readText(ours));
+      return new Response(bridges, response);
     }),
-    negotiator: own.negotiator,
-    memory: new ToolCallCache(),
-    guard: undefined,
-    log: own.log,
-    metrics: new Metrics(),
-    userAgent,
-  };
+  });
 }
 
 /** What came, as far as it came. */
@@ -223,7 +203,7 @@ async function readText(
 }
 
 async function send(
-  route: (request: Request) => Promise<Reply>,
+  route: (request: Request) => Promise<Response>,
   { model, token, signal, started }: {
     readonly model: string;
     readonly token: string;
@@ -231,7 +211,7 @@ async function send(
     readonly started: number;
   },
 ): Promise<Answer> {
-  const reply = await route(
+  const response = await route(
     new Request("http://127.0.0.1/chat/completions", {
       method: "POST",
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
@@ -239,7 +219,6 @@ async function send(
       signal,
     }),
   );
-  const response = toResponse(reply);
   let firstByteMs: number | null = null;
   const onFirst = () => firstByteMs ??= performance.now() - started;
   const text = response.body ? await readText(response.body, onFirst, signal) : "";

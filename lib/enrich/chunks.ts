@@ -1,22 +1,22 @@
 /**
  * Makes the chunks of any dialect strict: whatever the gateway sends, what leaves is a stream that
- * ForgeCode reads without losing a chunk, and whose end is always true. One {@linkcode Enricher} a
+ * ForgeCode reads without losing a chunk, and whose end is always true. One {@linkcode ChunkEnricher} a
  * stream, synchronous: events in, chunks out. What must not be missing: `forgecode.md`, "The stream".
  *
  * @module
  */
 
 import { flattenContent, reasoningText } from "./content.ts";
-import { isResponsesEvent, ResponsesDecoder } from "../dialects/responses/mod.ts";
 import { BridgeError } from "../errors.ts";
 import { gatewayError, isErrorBody } from "../gateway/errors.ts";
 import { FenceRemover } from "./fence.ts";
-import { fitsField, mendDetails, wholeCharacters } from "./fields.ts";
+import { fitsField, normalizeDetails, wholeCharacters } from "./fields.ts";
 import { isAnswerPiece, isObject, type JsonObject } from "../json.ts";
-import type { ToolCallCache } from "../adapt/tool_call_cache.ts";
-import type { SseEvent } from "../sse.ts";
-import { ToolCallOrder } from "./tool_calls.ts";
-import { UsageMender } from "./usage.ts";
+import type { CallScope, DialectContext, SseEvent, StreamDecoder } from "../dialects/dialect.ts";
+import { streamError } from "./stream_error.ts";
+import { ThinkingCollector } from "./thinking.ts";
+import { ToolCallAssembler } from "./tool_calls.ts";
+import { UsageNormalizer } from "./usage.ts";
 
 /** OpenAI's five. */
 export type FinishReason = "stop" | "length" | "tool_calls" | "content_filter" | "function_call";
@@ -54,25 +54,19 @@ export const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
 const FAILED = new Set(["error", "failed", "cancelled"]);
 
 /** What a stream is enriched with. */
-export interface EnrichOptions {
-  /** The model as the client asked for it. */
-  readonly model: string;
-  /** Seconds since 1970, for a stream that has no `created`. */
-  readonly created: number;
-  /** Gives an id, for a stream or a call that has none: `chatcmpl-…`, `call_…`. */
-  readonly makeId: (prefix: string) => string;
-  /** Whether a Markdown fence around the content is taken off. @default {false} */
+export interface ChunkEnricherOptions extends Omit<DialectContext, "request"> {
+  /** Turns the events of other dialects into chunks. @default every event is a chunk */
+  readonly decoder?: StreamDecoder;
+  /** Whether a Markdown fence around the content is removed. @default {false} */
   readonly unfence?: boolean;
-  /** Where reasoning and unknown fields of calls are kept for the next turn. */
-  readonly memory?: ToolCallCache;
-  /** Secrets that no error may show. */
-  readonly secrets?: readonly string[];
+  /** The most tokens that the client asked for, for messages. */
+  readonly maxTokens?: number;
 }
 
 /** What is known about one choice of the stream. */
 interface ChoiceState {
   readonly index: number;
-  readonly calls: ToolCallOrder;
+  readonly calls: ToolCallAssembler;
   readonly fence: FenceRemover | undefined;
   role: boolean;
   /** The reason as it must be told, once there is one. */
@@ -85,6 +79,8 @@ interface ChoiceState {
   refused: boolean;
   /** Whether there was any content. */
   spoke: boolean;
+  /** The reasoning so far, for the cache: signed text, or what is encrypted. */
+  readonly thinking: ThinkingCollector | undefined;
 }
 
 /** Chunks that a client reads; the last one may be an error's event. */
@@ -105,26 +101,29 @@ export type Ending =
  *
  * @example
  * ```ts
- * import { Enricher } from "./chunks.ts";
+ * import { ChunkEnricher } from "./chunks.ts";
  *
- * const enricher = new Enricher({ model: "m", created: 1, makeId: (prefix) => `${prefix}1` });
+ * const enricher = new ChunkEnricher({ model: "m", created: 1, makeId: (prefix) => `${prefix}1` });
  * const [chunk] = enricher.event({ type: "json", value: { choices: [{ delta: { content: "hi" } }] } });
  * if (chunk.id !== "chatcmpl-1" || chunk.model !== "m") throw new Error("complete");
  * enricher.event({ type: "done" });
  * if (enricher.ending?.type !== "finished") throw new Error("`[DONE]` ends it");
  * ```
  */
-export class Enricher {
-  readonly #options: EnrichOptions;
-  readonly #usage = new UsageMender();
+export class ChunkEnricher {
+  readonly #options: ChunkEnricherOptions;
+  readonly #usage = new UsageNormalizer();
   readonly #choices: ChoiceState[] = [];
-  #responses: ResponsesDecoder | undefined;
   #id: string | undefined;
   #created: number | undefined;
   #ending: Ending | undefined;
+  /** Whether any part of the answer has gone out, reasoning included. */
+  #spoken = false;
+  /** Whether what came is a complete answer rather than a piece of one. */
+  #whole = false;
 
   /** Begins a stream, with what it is enriched with. */
-  constructor(options: EnrichOptions) {
+  constructor(options: ChunkEnricherOptions) {
     this.#options = options;
   }
 
@@ -179,7 +178,7 @@ export class Enricher {
    */
   end(cause?: unknown): Chunk[] {
     if (this.#ending !== undefined) return [];
-    if (this.finished) return this.#finish();
+    if (this.finished || (this.#whole && cause === undefined)) return this.#finish();
     if (cause instanceof BridgeError) return this.#fail(cause);
     return this.#fail(
       new BridgeError(
@@ -193,18 +192,13 @@ export class Enricher {
   }
 
   #object(value: JsonObject): Chunk[] {
-    if (isResponsesEvent(value)) {
-      this.#responses ??= new ResponsesDecoder({
-        memory: this.#options.memory,
-        model: this.#options.model,
-      });
-      const out: Chunk[] = [];
-      for (const chunk of this.#responses.event(value)) {
-        if (this.#ending === undefined) out.push(...this.#chunk(chunk));
-      }
-      return out;
+    const { decoder } = this.#options;
+    if (decoder === undefined) return this.#chunk(value);
+    const out: Chunk[] = [];
+    for (const chunk of decoder.event(value)) {
+      if (this.#ending === undefined) out.push(...this.#chunk(chunk));
     }
-    return this.#chunk(value);
+    return out;
   }
 
   /** One chunk of any family's. */
@@ -239,8 +233,9 @@ export class Enricher {
       if (failure) return this.#fail(this.#gatewayError(failure));
       const choice = this.#choice(rawChoice, at);
       if (choice) out.push(choice);
+      if (this.#ending !== undefined) return this.#failWith(out);
     }
-    const counts = this.#usage.mend(usage);
+    const counts = this.#usage.normalize(usage);
     if (out.length === 0 && counts === undefined && (rawChoices.length > 0 || isEmpty(rest))) {
       return [];
     }
@@ -268,13 +263,16 @@ export class Enricher {
       : Math.min(position, MAX_CHOICES - 1);
     let state = this.#choices.find((choice) => choice.index === at);
     if (state === undefined) {
-      const { memory, makeId, unfence } = this.#options;
+      const { calls, makeId, unfence } = this.#options;
+      const thinking = calls && new ThinkingCollector();
       state = {
         index: at,
-        calls: new ToolCallOrder(
+        calls: new ToolCallAssembler(
           () => makeId("call_"),
-          memory && ((call) => {
-            if (!isEmpty(call.extra)) memory.set(call.id, { fields: call.extra });
+          calls && ((call) => {
+            if (!isEmpty(call.extra)) calls.set(call.id, { fields: call.extra });
+            const items = call.first ? thinking?.take() ?? [] : [];
+            if (items.length > 0) calls.set(call.id, { items, model: this.#options.model });
           }),
         ),
         fence: unfence ? new FenceRemover() : undefined,
@@ -284,29 +282,32 @@ export class Enricher {
         joins: new Map(),
         refused: false,
         spoke: false,
+        thinking,
       };
       this.#choices.push(state);
     }
     return state;
   }
 
-  /** One choice, mended; undefined where it says nothing (any more, or yet). */
+  /** One choice, normalized; undefined where it says nothing (any more, or yet). */
   #choice(raw: JsonObject, position: number): JsonObject | undefined {
     const { index, delta, message, text, finish_reason, error: _error, ...rest } = raw;
     const state = this.#state(index, position);
     const rawDelta = isObject(delta) ? delta : isObject(message) ? message : { content: text };
-    const mended = this.#delta(rawDelta, state);
+    const normalized = this.#delta(rawDelta, state);
+    this.#whole ||= isObject(message);
     const reason = this.#reason(finish_reason, state);
-    if (reason !== undefined) this.#flush(state, mended);
-    if (reason === undefined && state.role && saysNothing(mended, rest, state)) return undefined;
-    const said = state.role ? mended : { role: "assistant", ...mended };
+    if (reason !== undefined) this.#flush(state, normalized);
+    if (reason === undefined && state.role && saysNothing(normalized, rest, state)) return undefined;
+    const said = state.role ? normalized : { role: "assistant", ...normalized };
     state.role = true;
+    this.#spoken ||= Object.values(normalized).some((value) => value !== "" && value !== null);
     return { index: state.index, delta: said, finish_reason: reason ?? null, ...rest };
   }
 
   /** A delta whose fields have the types that clients expect. */
   #delta(raw: JsonObject, state: ChoiceState): JsonObject {
-    const mended: JsonObject = {};
+    const normalized: JsonObject = {};
     for (const name in raw) {
       const value = raw[name];
       if (value === undefined) continue;
@@ -315,52 +316,61 @@ export class Enricher {
         case "__proto__":
           break;
         case "content":
-          this.#content(value, mended, state);
+          this.#content(value, normalized, state);
           break;
         case "reasoning":
+          // Some gateways send the same text under both names.
+          if (typeof raw.reasoning_content === "string" && raw.reasoning_content !== "") break;
+          if (value !== null) addText(normalized, name, whole(state, name, reasoningText(value)));
+          break;
         case "reasoning_content":
-          if (value !== null) addText(mended, name, whole(state, name, reasoningText(value)));
+          if (value !== null) addText(normalized, name, whole(state, name, reasoningText(value)));
           break;
         case "refusal":
           if (typeof value !== "string") break;
-          addText(mended, name, whole(state, name, value));
+          addText(normalized, name, whole(state, name, value));
           state.refused ||= value !== "";
           break;
         case "reasoning_details": {
-          const details = mendDetails(value);
-          if (details.length > 0) mended.reasoning_details = details;
+          const details = normalizeDetails(value);
+          if (details.length > 0) normalized.reasoning_details = details;
+          state.thinking?.add(details);
           break;
         }
         case "tool_calls": {
           const fragments = Array.isArray(value) ? state.calls.push(value) : [];
-          if (fragments.length > 0) mended.tool_calls = fragments;
+          if (fragments.length > 0) normalized.tool_calls = fragments;
           break;
         }
         default:
-          if (fitsField(name, value)) mended[name] = value;
+          if (fitsField(name, value)) normalized[name] = value;
       }
     }
     // A null beside tool calls that are held back says nothing.
-    if (mended.content === null && raw.tool_calls && !mended.tool_calls) delete mended.content;
-    return mended;
+    if (normalized.content === null && raw.tool_calls && !normalized.tool_calls) delete normalized.content;
+    return normalized;
   }
 
-  #content(value: unknown, mended: JsonObject, state: ChoiceState): void {
+  #content(value: unknown, normalized: JsonObject, state: ChoiceState): void {
     if (value === null) {
-      mended.content = null;
+      normalized.content = null;
       return;
     }
     const flat = typeof value === "string" ? { content: value } : flattenContent(value);
     if (flat.content !== undefined) {
       state.spoke ||= flat.content !== "";
       const text = whole(state, "content", flat.content);
-      if (state.fence === undefined) mended.content = text;
-      else addText(mended, "content", state.fence.push(text));
+      if (state.fence === undefined) normalized.content = text;
+      else addText(normalized, "content", state.fence.push(text));
     }
     if (flat.reasoning !== undefined) {
-      addText(mended, "reasoning_content", whole(state, "reasoning_content", flat.reasoning));
+      addText(normalized, "reasoning_content", whole(state, "reasoning_content", flat.reasoning));
     }
-    if (flat.details) mended.reasoning_details = mendDetails(flat.details);
+    if (flat.details) {
+      const details = normalizeDetails(flat.details);
+      normalized.reasoning_details = details;
+      state.thinking?.add(details);
+    }
   }
 
   /** The reason to tell now; undefined where there is none, or it was told already, or it must wait. */
@@ -371,6 +381,11 @@ export class Enricher {
     state.reason = known;
     // "tool_calls" without a call: they may still come; if not, the ending says "stop".
     if (known === "tool_calls" && !state.calls.any) return undefined;
+    const name = state.calls.cutOff(known !== "length");
+    if (name !== undefined) {
+      this.#ending = { type: "failed", error: this.#cutOff(name, known) };
+      return undefined;
+    }
     return tell(state);
   }
 
@@ -378,7 +393,7 @@ export class Enricher {
   #flush(state: ChoiceState, delta: JsonObject): void {
     const content = state.fence?.end();
     if (content) addText(delta, "content", content);
-    const fragments = state.calls.end(state.reason !== "length");
+    const fragments = state.calls.end();
     if (fragments.length > 0) {
       delta.tool_calls = [...(delta.tool_calls as JsonObject[] | undefined) ?? [], ...fragments];
     }
@@ -390,6 +405,8 @@ export class Enricher {
     const choices: JsonObject[] = [];
     for (const state of this.#choices) {
       const delta: JsonObject = state.role ? {} : { role: "assistant" };
+      const name = state.told ? undefined : state.calls.cutOff(state.reason !== "length");
+      if (name !== undefined) return this.#fail(this.#cutOff(name, state.reason));
       state.reason ??= "stop";
       this.#flush(state, delta);
       const reason = tell(state);
@@ -403,8 +420,28 @@ export class Enricher {
   }
 
   #fail(error: BridgeError): Chunk[] {
-    this.#ending = { type: "failed", error };
-    return [error.toEvent()];
+    this.#ending = { type: "failed", error: streamError(error, this.#spoken) };
+    return [];
+  }
+
+  /** What still goes out of a chunk in which the answer fails. */
+  #failWith(choices: JsonObject[]): Chunk[] {
+    return choices.length > 0 ? [this.#envelope(choices, undefined)] : [];
+  }
+
+  #cutOff(name: string, reason: FinishReason | undefined): BridgeError {
+    const { maxTokens } = this.#options;
+    const written = this.#usage.last?.completion_tokens;
+    const tokens = typeof written === "number" && written > 0 ? written : maxTokens;
+    return new BridgeError(
+      "interrupted",
+      `The answer ${reason === "length" ? "reached its limit" : "ended"}${
+        tokens === undefined ? "" : ` after ${tokens} tokens`
+      } in the middle of the tool call "${
+        name.slice(0, 100)
+      }": its arguments are cut off, so the call must not be run. Allow more with max_tokens (max_completion_tokens), or ask for less at once.`,
+      { code: "tool_call_incomplete", headers: { "x-should-retry": "false" } },
+    );
   }
 
   #gatewayError(body: JsonObject): BridgeError {

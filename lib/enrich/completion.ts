@@ -1,33 +1,15 @@
 /**
- * Between streams and whole answers: a JSON answer as the events of a stream, and a stream's chunks as
- * one `chat.completion`. So both kinds of answer take the same road through `enrich.ts`, and get the
- * same repairs.
+ * Strict chat chunks as one complete `chat.completion`, for clients that don't stream.
  *
  * @module
  */
 
-import { decodeBody, type DecodeBodyOptions, isResponsesBody } from "../dialects/responses/mod.ts";
+import type { StreamEncoder } from "../dialects/dialect.ts";
+import { BridgeError } from "../errors.ts";
 import { isObject, type JsonObject } from "../json.ts";
-import type { SseEvent } from "../sse.ts";
 
-/**
- * A whole answer as the events of a stream: one with everything, and `[DONE]`.
- *
- * @param body A `chat.completion`, a `response`, or an error, as the gateway sent it.
- * @param options Where a `response`'s reasoning is kept, and for which model.
- *
- * @example
- * ```ts
- * import { answerEvents } from "./completion.ts";
- *
- * const events = answerEvents({ choices: [{ message: { content: "hi" } }] });
- * if (events.length !== 2 || events[1].type !== "done") throw new Error("one, and the end");
- * ```
- */
-export function answerEvents(body: JsonObject, options: DecodeBodyOptions = {}): SseEvent[] {
-  const value = isResponsesBody(body) ? decodeBody(body, options) : body;
-  return [{ type: "json", value }, { type: "done" }];
-}
+/** The longest answer that is collected, in characters of its strings: 64 Mi. */
+const MAX_ANSWER = 64 * 1024 * 1024;
 
 /** One choice as it grows. */
 interface GrowingChoice {
@@ -41,30 +23,61 @@ interface GrowingChoice {
 const JOINED = new Set(["content", "refusal", "reasoning", "reasoning_content"]);
 
 /**
- * Joins enriched chunks to one `chat.completion`.
+ * Collects the strict chunks of an answer. It is an encoder whose text is empty, so that a complete
+ * answer goes through the same stages as a stream and gets the same repairs.
  *
  * @example
  * ```ts
- * import { CompletionBuilder } from "./completion.ts";
+ * import { CompletionCollector } from "./completion.ts";
+ * import { assertEquals } from "@std/assert";
  *
- * const builder = new CompletionBuilder();
+ * const collector = new CompletionCollector();
  * const base = { id: "x", object: "chat.completion.chunk", created: 1, model: "m" };
- * builder.add({ ...base, choices: [{ index: 0, delta: { content: "a" }, finish_reason: null }] });
- * builder.add({ ...base, choices: [{ index: 0, delta: { content: "b" }, finish_reason: "stop" }] });
- * const [choice] = builder.build().choices as { message: { content: string } }[];
- * if (choice.message.content !== "ab") throw new Error("joined");
+ * collector.chunk({ ...base, choices: [{ index: 0, delta: { content: "a" }, finish_reason: null }] });
+ * collector.chunk({ ...base, choices: [{ index: 0, delta: { content: "b" }, finish_reason: "stop" }] });
+ * const [choice] = collector.completion().choices as { message: { content: string } }[];
+ * assertEquals(choice.message.content, "ab");
  * ```
  */
-export class CompletionBuilder {
+export class CompletionCollector implements StreamEncoder {
+  /** Nothing is sent on the way. */
+  readonly heartbeat = "";
   #envelope: JsonObject = {};
   readonly #choices = new Map<number, GrowingChoice>();
+  #size = 0;
 
-  /** Takes the next enriched chunk; an error is none. */
-  add(chunk: JsonObject): void {
+  /**
+   * Takes the next strict chunk.
+   *
+   * @throws {BridgeError} kind `overflow`, when the answer has more than 64 Mi characters.
+   */
+  chunk(chunk: JsonObject): string {
     const { choices, object: _object, ...rest } = chunk;
-    this.#envelope = { ...this.#envelope, ...rest };
+    Object.assign(this.#envelope, rest);
     for (const choice of Array.isArray(choices) ? choices : []) {
       if (isObject(choice)) this.#add(choice);
+    }
+    return "";
+  }
+
+  /** The answer is complete. */
+  end(): string {
+    return "";
+  }
+
+  /** The answer has failed; the error is told by whoever collects. */
+  error(): string {
+    return "";
+  }
+
+  /** Counts what is kept. */
+  #count(text: unknown): void {
+    this.#size += typeof text === "string" ? text.length : 256;
+    if (this.#size > MAX_ANSWER) {
+      throw new BridgeError(
+        "overflow",
+        `The gateway sent an answer of more than ${MAX_ANSWER} characters; no answer of a chat is that long.`,
+      );
     }
   }
 
@@ -84,17 +97,23 @@ export class CompletionBuilder {
     if (finish_reason) growing.finishReason = finish_reason;
     for (const [name, value] of Object.entries(isObject(delta) ? delta : {})) {
       const before = growing.message[name];
-      if (name === "tool_calls" && Array.isArray(value)) addCalls(growing.calls, value);
-      else if (JOINED.has(name) && typeof value === "string") {
+      this.#count(value);
+      if (name === "tool_calls" && Array.isArray(value)) {
+        for (const call of value) this.#count(call?.function?.arguments);
+        addCalls(growing.calls, value);
+      } else if (JOINED.has(name) && typeof value === "string") {
         growing.message[name] = typeof before === "string" ? before + value : value;
       } else if (Array.isArray(value) && Array.isArray(before)) {
-        growing.message[name] = [...before, ...value];
-      } else if (value !== null || before === undefined) growing.message[name] = value;
+        for (const element of value) this.#count(element?.text);
+        before.push(...value);
+      } else if (value !== null || before === undefined) {
+        growing.message[name] = Array.isArray(value) ? [...value] : value;
+      }
     }
   }
 
-  /** The whole answer. */
-  build(): JsonObject {
+  /** Everything that came, as one `chat.completion`. */
+  completion(): JsonObject {
     const choices = [...this.#choices].sort(([a], [b]) => a - b).map(([index, choice]) => ({
       index,
       message: choice.calls.length > 0

@@ -77,13 +77,13 @@ const DETAIL_FIELDS: Readonly<Record<string, Fits>> = {
  *
  * @example
  * ```ts
- * import { mendDetails } from "./fields.ts";
+ * import { normalizeDetails } from "./fields.ts";
  *
- * const details = mendDetails([{ type: "reasoning.text", text: "so", index: 0.5 }, "odd"]);
+ * const details = normalizeDetails([{ type: "reasoning.text", text: "so", index: 0.5 }, "odd"]);
  * if (details.length !== 1 || "index" in details[0]) throw new Error("only what fits");
  * ```
  */
-export function mendDetails(value: unknown): JsonObject[] {
+export function normalizeDetails(value: unknown): JsonObject[] {
   if (!Array.isArray(value)) return [];
   return value.filter((detail): detail is JsonObject => isObject(detail) && isText(detail.type))
     .map((detail) => {

@@ -1,41 +1,15 @@
 /**
- * Tool calls of a stream, so that the strictest client can join them: ForgeCode ignores `index` and
- * joins fragments by change of `id` (`forgecode.md`), so the fragments of one call must stand together,
- * each call needs an id of its own, and arguments are always strings.
+ * The tool calls of a stream, ordered so that the strictest client can join them. ForgeCode ignores
+ * `index` and joins fragments by change of `id` (`forgecode.md`), so the fragments of one call must stand
+ * together, each call needs an id of its own, and arguments are always strings.
  *
  * @module
  */
 
+import { BridgeError } from "../errors.ts";
 import { fitsField, wholeCharacters } from "./fields.ts";
 import { isObject, type JsonObject } from "../json.ts";
-
-/** The JSON text of a call's arguments as it grows; tells when it is complete without parsing it again. */
-class ArgumentsText {
-  #depth = 0;
-  #inString = false;
-  #escaped = false;
-  #started = false;
-
-  /** Whether a whole JSON object or array has been seen. */
-  get complete(): boolean {
-    return this.#started && this.#depth === 0;
-  }
-
-  push(text: string): void {
-    for (let at = 0; at < text.length; at++) {
-      const code = text.charCodeAt(at);
-      if (this.#inString) {
-        if (this.#escaped) this.#escaped = false;
-        else if (code === 92) this.#escaped = true;
-        else if (code === 34) this.#inString = false;
-      } else if (code === 34) this.#inString = true;
-      else if (code === 123 || code === 91) {
-        this.#depth++;
-        this.#started = true;
-      } else if (code === 125 || code === 93) this.#depth--;
-    }
-  }
-}
+import { ArgumentsScanner } from "./json_scanner.ts";
 
 /** One call of the stream. */
 interface Call {
@@ -47,7 +21,7 @@ interface Call {
   name: string;
   /** Fields of the call that the bridge doesn't know, such as Gemini's `thoughtSignature`. */
   extra: JsonObject;
-  readonly text: ArgumentsText;
+  readonly text: ArgumentsScanner;
   /** Arguments that were not sent to the client yet. */
   held: string;
   /** Its place among the calls sent to the client; -1 while none of it was sent. */
@@ -58,16 +32,27 @@ interface Call {
   readonly whole: (text: string) => string;
 }
 
-/** A call that was begun, for whoever wants to remember something about it. */
+/** A call that was begun, for its cache entry. */
 export interface BegunCall {
   /** The id that the client gets. */
   readonly id: string;
   /** Unknown fields, as the gateway sent them. */
   readonly extra: JsonObject;
+  /** Whether it is the first call of the answer. */
+  readonly first: boolean;
 }
 
 /** The most calls in one answer; far more than any model makes. */
 const MAX_CALLS = 1024;
+
+/** The most argument text that is held back for calls whose turn has not come, in characters. */
+const MAX_HELD = 16 * 1024 * 1024;
+
+/** The name of a call that came without one: a client answers it as an unknown tool, and the model can correct itself. */
+const UNNAMED = "unnamed_tool";
+
+/** Ids that models number anew in every answer (`call_0`, `0`), so that they repeat within a conversation. */
+const SHORT_ID = /^(?:\D{0,12}[\W_])?\d{0,4}$/;
 
 /**
  * Orders the tool call fragments of one choice. The first call goes out live; another one that begins
@@ -75,9 +60,9 @@ const MAX_CALLS = 1024;
  *
  * @example
  * ```ts
- * import { ToolCallOrder } from "./tool_calls.ts";
+ * import { ToolCallAssembler } from "./tool_calls.ts";
  *
- * const order = new ToolCallOrder(() => "call_1");
+ * const order = new ToolCallAssembler(() => "call_1");
  * const first = order.push([{ index: 1, function: { name: "ls", arguments: '{"p":' } }]);
  * if (first[0].index !== 0 || first[0].id !== "call_1") throw new Error("renumbered, with an id");
  * order.push([{ index: 2, id: "b", function: { name: "cat", arguments: "{" } }]);
@@ -85,12 +70,13 @@ const MAX_CALLS = 1024;
  * if (rest.length !== 2 || rest[1].id !== "b") throw new Error("then the one that was held");
  * ```
  */
-export class ToolCallOrder {
+export class ToolCallAssembler {
   readonly #makeId: () => string;
   readonly #onBegin: ((call: BegunCall) => void) | undefined;
   readonly #calls: Call[] = [];
   #open: Call | undefined;
   #sent = 0;
+  #held = 0;
 
   /**
    * Makes the order of one choice's calls.
@@ -113,6 +99,7 @@ export class ToolCallOrder {
    *
    * @param fragments As the gateway sent them.
    * @returns The fragments to send now, in order; may be none.
+   * @throws {BridgeError} kind `overflow`, when more than 16 Mi characters would be held back.
    */
   push(fragments: readonly unknown[]): JsonObject[] {
     const out: JsonObject[] = [];
@@ -126,22 +113,43 @@ export class ToolCallOrder {
         call.any = true;
         call.text.push(text);
         call.held += text;
+        this.#held += text.length;
       }
       this.#advance(out);
+      if (this.#held > MAX_HELD) {
+        throw new BridgeError(
+          "overflow",
+          `The gateway sent tool calls with more than ${MAX_HELD} characters of arguments at once; no model writes that much.`,
+        );
+      }
     }
     return out;
   }
 
   /**
-   * What is still held, and `{}` for a call that got no arguments at all, which clients could not parse.
+   * The name of a call whose arguments are no complete JSON, though nothing more will come: it was cut
+   * off, and must not be run.
    *
-   * @param whole Whether the answer is whole; where it was cut for its length nothing is added.
+   * @param whole Whether the model ended by itself; then a call without any arguments is complete.
    */
-  end(whole: boolean): JsonObject[] {
+  cutOff(whole: boolean): string | undefined {
+    const call = this.#calls.find(({ any, text }) => any ? !text.complete : !whole);
+    return call && (call.name || UNNAMED);
+  }
+
+  /**
+   * What is still held, with a name for a call that has none, and `{}` for a call that got no arguments
+   * at all, which clients could not parse.
+   */
+  end(): JsonObject[] {
     const out: JsonObject[] = [];
     for (const call of this.#calls) {
-      if (!call.any && whole) call.held = "{}";
-      call.any ||= whole;
+      if (call.name === "") call.name = UNNAMED;
+      if (!call.any) {
+        call.held = "{}";
+        this.#held += 2;
+      }
+      call.any = true;
       if (call.place === -1 || call.held !== "") this.#send(call, out);
     }
     this.#open = undefined;
@@ -166,6 +174,7 @@ export class ToolCallOrder {
   #send(call: Call, out: JsonObject[]): void {
     const text = call.held;
     call.held = "";
+    this.#held -= text.length;
     if (call.place !== -1) {
       out.push({ index: call.place, function: { arguments: text } });
       return;
@@ -179,7 +188,7 @@ export class ToolCallOrder {
       function: { name, arguments: text },
       ...extra,
     });
-    this.#onBegin?.({ id, extra });
+    this.#onBegin?.({ id, extra, first: call.place === 0 });
   }
 
   /** Which call a fragment belongs to: by its id, else by its index, else to the last one; a new one if none fits. */
@@ -196,12 +205,14 @@ export class ToolCallOrder {
     }
     if (this.#calls.length >= MAX_CALLS) return undefined;
     const call: Call = {
-      id: id !== undefined && !this.#calls.some((call) => call.id === id) ? id : this.#makeId(),
+      id: id !== undefined && !SHORT_ID.test(id) && !this.#calls.some((call) => call.id === id)
+        ? id
+        : this.#makeId(),
       givenId: id,
       index,
       name: given,
       extra: extraOf(fragment),
-      text: new ArgumentsText(),
+      text: new ArgumentsScanner(),
       held: "",
       place: -1,
       any: false,

@@ -40,31 +40,31 @@ function merged(seen: JsonObject, usage: JsonObject, deep = true): JsonObject {
 }
 
 /** Counts and details that OpenAI doesn't know: they pass where they are whole. */
-function mendOthers(usage: JsonObject): void {
+function normalizeOthers(usage: JsonObject): void {
   for (const [name, value] of Object.entries(usage)) {
-    const mended = name.endsWith("_details")
+    const counts = name.endsWith("_details")
       ? details(value)
       : COUNTED.test(name)
       ? count(value)
       : value;
-    if (mended === undefined) delete usage[name];
-    else usage[name] = mended;
+    if (counts === undefined) delete usage[name];
+    else usage[name] = counts;
   }
 }
 
 /** Details' counts, with every one whole; undefined where there is nothing to tell. */
 function details(value: unknown, required?: string): JsonObject | undefined {
   if (!isObject(value)) return undefined;
-  const mended: JsonObject = {};
+  const counts: JsonObject = {};
   for (const [name, entry] of Object.entries(value)) {
     if (entry === null) continue;
     const number = count(entry);
-    mended[name] = number ?? entry;
-    if (number === undefined && (name === required || COUNTED.test(name))) delete mended[name];
+    counts[name] = number ?? entry;
+    if (number === undefined && (name === required || COUNTED.test(name))) delete counts[name];
   }
-  if (Object.keys(mended).length === 0) return undefined;
-  if (required !== undefined) mended[required] ??= 0;
-  return mended;
+  if (Object.keys(counts).length === 0) return undefined;
+  if (required !== undefined) counts[required] ??= 0;
+  return counts;
 }
 
 /**
@@ -73,19 +73,19 @@ function details(value: unknown, required?: string): JsonObject | undefined {
  *
  * @example
  * ```ts
- * import { UsageMender } from "./usage.ts";
+ * import { UsageNormalizer } from "./usage.ts";
  *
- * const mender = new UsageMender();
- * const early = mender.mend({ prompt_tokens: 7, completion_tokens: null, total_tokens: null });
+ * const mender = new UsageNormalizer();
+ * const early = mender.normalize({ prompt_tokens: 7, completion_tokens: null, total_tokens: null });
  * if (early !== undefined) throw new Error("not complete yet: not there");
- * const late = mender.mend({ completion_tokens: 5 });
+ * const late = mender.normalize({ completion_tokens: 5 });
  * if (late?.total_tokens !== 12) throw new Error("complete");
  * ```
  */
-export class UsageMender {
+export class UsageNormalizer {
   #seen: JsonObject = {};
 
-  /** The last complete counts that {@linkcode mend} gave, for the log. */
+  /** The last complete counts that {@linkcode normalize} gave, for the log. */
   last: JsonObject | undefined;
 
   /**
@@ -94,19 +94,19 @@ export class UsageMender {
    * @param usage A chunk's `usage`, in any state.
    * @returns Complete whole counts with the unknown fields as they were, or undefined.
    */
-  mend(usage: unknown): JsonObject | undefined {
+  normalize(usage: unknown): JsonObject | undefined {
     if (!isObject(usage)) return undefined;
-    const mended = merged(this.#seen, usage);
+    const counts = merged(this.#seen, usage);
     for (const name of COUNTS) {
       const number = count(usage[name]) ?? count(usage[ALIASES[name] ?? ""]) ??
         count(this.#seen[name]);
-      if (number === undefined) delete mended[name];
-      else mended[name] = number;
+      if (number === undefined) delete counts[name];
+      else counts[name] = number;
     }
     // A total from an earlier chunk says nothing about this one.
-    if (count(usage.total_tokens) === undefined) delete mended.total_tokens;
-    this.#seen = mended;
-    return this.#complete(mended);
+    if (count(usage.total_tokens) === undefined) delete counts.total_tokens;
+    this.#seen = counts;
+    return this.#complete(counts);
   }
 
   /**
@@ -145,7 +145,7 @@ export class UsageMender {
     delete complete.completion_tokens_details;
     if (promptDetails) complete.prompt_tokens_details = promptDetails;
     if (completionDetails) complete.completion_tokens_details = completionDetails;
-    mendOthers(complete);
+    normalizeOthers(complete);
     this.last = complete;
     return complete;
   }

@@ -4,9 +4,6 @@
  * @module
  */
 
-import { alarm } from "../alarm.ts";
-import type { HttpAnswer } from "../http1/answer.ts";
-import type { ReadableHeaders } from "../http1/head.ts";
 
 /** The longest refusal that is read, in characters. */
 const MAX_REFUSAL = 1024 * 1024;
@@ -35,26 +32,14 @@ const ENCODINGS: Readonly<Record<string, CompressionFormat>> = {
  * if (text !== "hi") throw new Error("taken back");
  * ```
  */
-export function decoded(response: HttpAnswer): HttpAnswer {
+export function decoded(response: Response): Response {
   const encoding = response.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
   const format = ENCODINGS[encoding];
   if (format === undefined || response.body === null) return response;
-  const body = response.body.pipeThrough(new DecompressionStream(format));
-  return {
-    status: response.status,
-    ok: response.ok,
-    // What they say is no longer so.
-    headers: hiding(response.headers, ["content-encoding", "content-length"]),
-    body,
-    arrayBuffer: () => new Response(body).arrayBuffer(),
-  };
-}
-
-function hiding(headers: ReadableHeaders, names: readonly string[]): ReadableHeaders {
-  return {
-    get: (name) => names.includes(name.toLowerCase()) ? null : headers.get(name),
-    has: (name) => !names.includes(name.toLowerCase()) && headers.has(name),
-  };
+  const headers = new Headers(response.headers);
+  headers.delete("content-encoding");
+  headers.delete("content-length");
+  return new Response(response.body.pipeThrough(new DecompressionStream(format)), { status: response.status, headers });
 }
 
 /**
@@ -73,10 +58,10 @@ function hiding(headers: ReadableHeaders, names: readonly string[]): ReadableHea
  * ```
  */
 export async function readRefusal(
-  response: HttpAnswer,
+  response: Response,
   controller: AbortController,
 ): Promise<string> {
-  const callOff = alarm(REFUSAL_TIME, () => controller.abort());
+  const timer = setTimeout(() => controller.abort(), REFUSAL_TIME);
   const decoder = new TextDecoder();
   let text = "";
   try {
@@ -87,7 +72,7 @@ export async function readRefusal(
   } catch {
     // What came until then is all there is.
   } finally {
-    callOff();
+    clearTimeout(timer);
   }
   return text.slice(0, MAX_REFUSAL);
 }

@@ -181,6 +181,7 @@ export function gatewayError(
     param: brief(parts.param) ?? null,
     code: typeof parts.code === "number" ? parts.code : brief(parts.code) ?? null,
     headers,
+    refused: status >= 400,
   });
 }
 

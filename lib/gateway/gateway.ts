@@ -6,11 +6,8 @@
  */
 
 import { decoded, readRefusal } from "./body.ts";
-import { alarm } from "../alarm.ts";
 import { BridgeError } from "../errors.ts";
-import type { HttpAnswer } from "../http1/answer.ts";
-import type { Send } from "../http1/client.ts";
-import { opens } from "../config/proxies.ts";
+import type { Client } from "./client.ts";
 import { type Refusal, retryDelay, retryReason } from "./retries.ts";
 import { networkFault } from "./unreachable.ts";
 
@@ -41,7 +38,9 @@ export type GatewayAnswer =
   | {
     readonly ok: true;
     /** Status 2xx, body unread. */
-    readonly response: HttpAnswer;
+    readonly response: Response;
+    /** Why the body ended early. */
+    readonly failure: () => unknown;
     /** Ends the gateway's request; safe to call at any time. */
     readonly abort: (reason: unknown) => void;
   }
@@ -61,14 +60,10 @@ export interface GatewayOptions {
   readonly retryTime: number;
   /** Told of every retry. */
   readonly onRetry?: (reason: string, delay: number) => void;
-  /** Certificates of the user's. */
-  readonly client?: Deno.HttpClient;
+  /** Sends. */
+  readonly client: Client;
   /** Whether a proxy stands in between; then the gateway's own port can't be tried. @default {false} */
   readonly proxied?: boolean;
-  /** Sends a request. @default {fetch} */
-  readonly fetch?: Send;
-  /** Whether a connection to the gateway can be opened; ends with the signal. @default a TCP connection to the base's port */
-  readonly probe?: (signal: AbortSignal) => Promise<boolean>;
   /** A number from 0 to 1, for jitter. @default {Math.random} */
   readonly random?: () => number;
   /** Milliseconds since 1970. @default {Date.now} */
@@ -144,83 +139,29 @@ export class Gateway {
   }
 
   async #once(request: GatewayRequest): Promise<GatewayAnswer> {
-    const { base, client, connectTimeout, firstByteTimeout, fetch: send = fetch } = this.#options;
+    const { base, client, firstByteTimeout } = this.#options;
     request.signal.throwIfAborted();
     const controller = new AbortController();
-    let sent: HttpAnswer | undefined;
-    const abort = (reason: unknown) => {
-      controller.abort(reason);
-      // Until here: Deno ends a request through its response, and can't once that was collected.
-      sent = undefined;
-    };
+    const abort = (reason: unknown) => controller.abort(reason);
     const leave = () => abort(request.signal.reason);
     request.signal.addEventListener("abort", leave, { once: true });
-    // A probe that is still under way must not end an answer that has begun. Rarely is there one, and to
-    // end a signal that nobody listens to is not free.
-    let probing: AbortController | undefined;
-    const late = () => controller.abort(silent(firstByteTimeout));
-    const callOffFirst = alarm(firstByteTimeout, late);
-    const callOffConnect = alarm(connectTimeout, () => {
-      probing = new AbortController();
-      void this.#probe(controller, probing.signal);
-    });
+    const timer = setTimeout(() => controller.abort(silent(firstByteTimeout)), firstByteTimeout);
+    let answer;
     try {
-      sent = await send(base + request.path, {
-        method: "POST",
-        headers: request.headers,
-        body: request.body,
-        signal: controller.signal,
-        // A redirect would carry the token to wherever it points.
-        redirect: "manual",
-        ...(client ? { client } : {}),
-      });
-      if (controller.signal.aborted) {
-        // It began to answer at the very moment when it was given up.
-        sent.body?.cancel().catch(() => {});
-        throw controller.signal.reason;
-      }
+      answer = await client.send(base + request.path, { method: "POST", headers: request.headers, body: request.body, signal: controller.signal });
     } catch (cause) {
       request.signal.removeEventListener("abort", leave);
       request.signal.throwIfAborted();
       throw controller.signal.aborted ? controller.signal.reason : this.#unreachable(cause);
     } finally {
-      callOffFirst();
-      callOffConnect();
-      probing?.abort();
+      clearTimeout(timer);
     }
-    const response = decoded(sent);
-    if (response.ok) return { ok: true, response, abort };
+    const response = decoded(answer.response);
+    if (response.ok) return { ok: true, response, failure: answer.failure, abort };
     const text = await readRefusal(response, controller);
     request.signal.removeEventListener("abort", leave);
     if (response.status >= 300 && response.status < 400) throw this.#redirected(response);
     return { ok: false, status: response.status, headers: response.headers, text };
-  }
-
-  /**
-   * `fetch` doesn't tell connecting from waiting. When nothing has come for as long as a connection may
-   * take, a connection of our own tells: if the port can't be reached either, there is nothing to wait for.
-   */
-  async #probe(controller: AbortController, waiting: AbortSignal): Promise<void> {
-    const { base, connectTimeout, proxied, probe } = this.#options;
-    if (proxied && probe === undefined) return;
-    const signal = AbortSignal.any([waiting, AbortSignal.timeout(connectTimeout)]);
-    const late = new Promise<boolean>((resolve) =>
-      signal.addEventListener("abort", () => resolve(false), { once: true })
-    );
-    const reachable = await Promise.race([
-      (probe?.(signal) ?? opens(base, signal)).catch(() => false),
-      late,
-    ]);
-    if (reachable || waiting.aborted) return;
-    controller.abort(
-      new BridgeError(
-        "timeout",
-        `The gateway at ${base} can't be reached: no connection within ${
-          connectTimeout / 1000
-        } s. Check the address, the network and the VPN.`,
-        { code: "connect_timeout" },
-      ),
-    );
   }
 
   #unreachable(cause: unknown): BridgeError {
@@ -233,7 +174,7 @@ export class Gateway {
     );
   }
 
-  #redirected(response: HttpAnswer): BridgeError {
+  #redirected(response: Response): BridgeError {
     const location = response.headers.get("location");
     const host = location && URL.canParse(location, this.base)
       ? new URL(location, this.base).host

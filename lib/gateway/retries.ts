@@ -6,14 +6,13 @@
 
 import { BridgeError } from "../errors.ts";
 import { gatewayError } from "./errors.ts";
-import type { ReadableHeaders } from "../http1/head.ts";
 
 /** A refusal of the gateway's that was read. */
 export interface Refusal {
   /** Its status. */
   readonly status: number;
   /** Its headers. */
-  readonly headers: ReadableHeaders;
+  readonly headers: Headers;
   /** Its body, cut at 1 MiB. */
   readonly text: string;
 }

@@ -5,9 +5,20 @@
  * @module
  */
 
-import type { Bridge } from "../bridge.ts";
 import { type BridgeError, maskSecrets } from "../errors.ts";
 import { isObject, type JsonObject } from "../json.ts";
+import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** Where a request is recorded. */
+export interface Recorder {
+  /** The log. */
+  readonly log: Log;
+  /** The numbers. */
+  readonly metrics: Metrics;
+  /** Requests whose answers are not over. */
+  readonly open?: Set<Exchange>;
+}
 
 /** What is known about a request when it is over. */
 export interface Outcome {
@@ -26,20 +37,19 @@ export interface Outcome {
  *
  * @example
  * ```ts
- * import type { Bridge } from "../bridge.ts";
- * import { Exchange } from "./exchange.ts";
+ *  * import { Exchange } from "./exchange.ts";
  * import { Log } from "./log.ts";
  * import { Metrics } from "./metrics.ts";
  *
  * let line = "";
  * const log = new Log({ level: "info", format: "text", color: false, write: (text) => line = text });
- * const exchange = new Exchange({ log, metrics: new Metrics() } as Bridge, "GET", "/models");
+ * const exchange = new Exchange({ log, metrics: new Metrics() } as unknown as Recorder, "GET", "/models");
  * exchange.end({ status: 200 });
  * if (!line.includes("GET /models 200")) throw new Error(line);
  * ```
  */
 export class Exchange {
-  readonly #bridge: Pick<Bridge, "log" | "metrics">;
+  readonly #bridge: Recorder;
   readonly #method: string;
   readonly #path: string;
   readonly #start = performance.now();
@@ -61,8 +71,9 @@ export class Exchange {
    * @param method The request's method.
    * @param path The path that it was routed by, not the client's own spelling.
    */
-  constructor(bridge: Pick<Bridge, "log" | "metrics">, method: string, path: string) {
+  constructor(bridge: Recorder, method: string, path: string) {
     this.#bridge = bridge;
+    bridge.open?.add(this);
     this.#method = method;
     this.#path = path;
   }
@@ -76,6 +87,7 @@ export class Exchange {
   end(outcome: Outcome): void {
     if (this.#over) return;
     this.#over = true;
+    this.#bridge.open?.delete(this);
     this.first();
     const { log, metrics } = this.#bridge;
     const duration = performance.now() - this.#start;

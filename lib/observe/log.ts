@@ -5,7 +5,6 @@
  * @module
  */
 
-import { alarm } from "../alarm.ts";
 import type { LogLevel } from "../config/config.ts";
 import { maskSecrets } from "../errors.ts";
 
@@ -110,57 +109,6 @@ export class Log {
 function clock(time: Date): string {
   const two = (number: number) => String(number).padStart(2, "0");
   return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
-}
-
-/** How long lines may wait to be written together, in milliseconds. */
-const BATCH_TIME = 100;
-
-/** So much is written at once, in characters. */
-const BATCH = 16 * 1024;
-
-/** Lines that wait to be written together. */
-export interface Batch {
-  /** Takes a line. One that tells of an error is written at once, with those before it. */
-  readonly write: (line: string, level: LogLevel) => void;
-  /** Writes what waits. */
-  readonly flush: () => void;
-}
-
-/**
- * Writes lines together: under load there are thousands a second, and each write is a call to the system.
- *
- * @param write Writes text.
- * @returns What takes lines. Whoever ends the program must flush it.
- *
- * @example
- * ```ts
- * import { batched } from "./log.ts";
- *
- * let writes = 0;
- * const { write, flush } = batched(() => void writes++);
- * write("one\n", "info");
- * write("two\n", "info");
- * flush();
- * if (writes !== 1) throw new Error("together");
- * ```
- */
-export function batched(write: (text: string) => void): Batch {
-  let waiting = "";
-  let callOff = () => {};
-  function flush(): void {
-    callOff();
-    const text = waiting;
-    waiting = "";
-    if (text !== "") write(text);
-  }
-  return {
-    flush,
-    write(line, level) {
-      if (waiting === "") callOff = alarm(BATCH_TIME, flush);
-      waiting += line;
-      if (level === "error" || waiting.length >= BATCH) flush();
-    },
-  };
 }
 
 /** One line stays one line, whatever a client or the gateway called itself. */

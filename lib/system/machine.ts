@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Files, Input, Machine, Sockets } from "./system.ts";
+import type { Files, Input, Machine, Sockets, System } from "./system.ts";
 
 /** A system without modes says nothing: then a file may be written. */
 const NO_MODE = 0o666;
@@ -105,3 +105,48 @@ export const machine: Machine = {
     await Deno.permissions.revoke({ name: "write" });
   },
 };
+
+const encoder = new TextEncoder();
+
+async function readText(path: string): Promise<string | undefined> {
+  return await ifThere(Deno.readTextFile(path));
+}
+
+/** Writes to standard error. A log that nobody reads any more ends no answer. */
+function complain(text: string): void {
+  try {
+    Deno.stderr.writeSync(encoder.encode(text));
+  } catch {
+    // There is nobody left to tell.
+  }
+}
+
+/** Signals that Windows doesn't have. */
+const NOT_ON_WINDOWS = new Set(["SIGTERM", "SIGHUP"]);
+
+/**
+ * The system that the program runs on.
+ *
+ * @param version The program's version.
+ * @param embeddedModels The text of the embedded `models.json`.
+ */
+export function createSystem(version: string, embeddedModels: string): System {
+  return {
+    version,
+    embeddedModels,
+    os: Deno.build.os,
+    variable: (name) => Deno.env.get(name),
+    setVariable: (name, value) => Deno.env.set(name, value),
+    readText,
+    out: (text) => Deno.stdout.writeSync(encoder.encode(text)),
+    err: complain,
+    machine,
+    terminal: { out: Deno.stdout.isTerminal(), err: Deno.stderr.isTerminal() },
+    onSignal(name, handler) {
+      if (Deno.build.os !== "windows" || !NOT_ON_WINDOWS.has(name)) {
+        Deno.addSignalListener(name, handler);
+      }
+    },
+    exit: (code) => Deno.exit(code),
+  };
+}

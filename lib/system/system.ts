@@ -9,6 +9,9 @@ import type { CommandLine } from "../config/flags.ts";
 import type { Place, ReadText } from "../config/locate.ts";
 import type { Proxies } from "../config/proxies.ts";
 
+/** A signal that ends the program. */
+export type SignalName = "SIGINT" | "SIGTERM" | "SIGHUP";
+
 /** The machine, as far as the program uses it. */
 export interface System extends Place {
   /** The program's version. */
@@ -26,7 +29,7 @@ export interface System extends Place {
   /** Whether a person reads them. */
   readonly terminal: { readonly out: boolean; readonly err: boolean };
   /** Calls a function when a signal comes. */
-  readonly onSignal: (name: "SIGINT" | "SIGTERM", handler: () => void) => void;
+  readonly onSignal: (name: SignalName, handler: () => void) => void;
   /** Sets a variable of the environment, for Deno to read; nothing is set where this is missing. */
   readonly setVariable?: (name: string, value: string) => void;
   /** Ends the program at once. */

@@ -1,0 +1,89 @@
+/**
+ * The commands. Each is a function from what was typed and set to an exit code; `serve` is run by
+ * `main.ts` itself.
+ *
+ * @module
+ */
+
+import { type Config, readConfig, settings } from "../config/config.ts";
+import { type CommandLine, FLAGS } from "../config/flags.ts";
+import { readEnvFile } from "../config/locate.ts";
+import { setUpNetwork } from "../config/proxies.ts";
+import { BridgeError } from "../errors.ts";
+import type { Start, System } from "../system/system.ts";
+import { completions } from "./completions.ts";
+import { config } from "./config.ts";
+import { doctor } from "./doctor.ts";
+import { helpText } from "./help.ts";
+import { models } from "./models.ts";
+import { versionText } from "./version.ts";
+
+/** Runs a command; the result is the exit code. */
+type Command = (start: Start) => Promise<number>;
+
+/** Command → its code. */
+const COMMANDS: Readonly<Record<string, Command>> = { config, doctor, models };
+
+/** Whether what was typed needs no settings, so that a wrong one can't stop it. */
+export function runsWithoutSettings({ command, flags }: CommandLine): boolean {
+  return flags.help === true || flags.version === true || command === "completions";
+}
+
+/**
+ * Runs a command other than `serve`.
+ *
+ * @param line What was typed.
+ * @param system The machine.
+ * @param start The settings, where the command needs them.
+ * @returns The exit code: 0 when all went well.
+ */
+export async function runCommand(
+  line: CommandLine,
+  system: System,
+  start?: Start,
+): Promise<number> {
+  if (line.flags.help === true) {
+    system.out(helpText(line.command) + "\n");
+    return 0;
+  }
+  if (line.flags.version === true) {
+    system.out(versionText(system.version) + "\n");
+    return 0;
+  }
+  if (line.command === "completions") return completions(line, system);
+  const command = Object.hasOwn(COMMANDS, line.command) ? COMMANDS[line.command] : undefined;
+  if (command === undefined || start === undefined) {
+    throw new BridgeError("usage", `There is no command "${line.command}": see fd-bridge --help.`);
+  }
+  return await command(start);
+}
+
+/**
+ * Loads the settings: flags, then the environment, then the `.env` file, then the defaults.
+ *
+ * @param line What was typed.
+ * @param system The machine.
+ * @throws {BridgeError} kind `config`, when a file can't be read.
+ */
+export async function loadStart(line: CommandLine, system: System): Promise<Start> {
+  const process: Record<string, string> = {};
+  for (const { env } of FLAGS) {
+    const value = env === undefined ? undefined : system.variable(env);
+    if (env !== undefined && value !== undefined) process[env] = value;
+  }
+  const named = settings(line, { process }).find((row) => row.flag.name === "env-file")?.text;
+  const file = await readEnvFile(named, system, system.readText);
+  const rows = settings(line, { process, file: file?.variables });
+  let config: Config | undefined;
+  return {
+    system,
+    line,
+    rows,
+    // Read when it is asked for: `fd-bridge config` shows the settings where one is wrong, too.
+    get config() {
+      return config ??= readConfig(rows);
+    },
+    envPath: file?.path,
+    proxies: setUpNetwork(system, file?.variables),
+  };
+}

@@ -1,0 +1,82 @@
+/**
+ * Checks chat completions requests.
+ *
+ * @module
+ */
+
+import { BridgeError } from "../../errors.ts";
+import { isObject, type JsonObject } from "../../json.ts";
+import { checkFields, type FieldRules, isBoolean, isCount, isNumber, isString, wrongType } from "../check.ts";
+import type { RequestSummary } from "../dialect.ts";
+
+/** Top-level fields; null counts as not there, as OpenAI has it. */
+const FIELDS: FieldRules = {
+  stream: { expected: "true or false", fits: isBoolean },
+  tools: {
+    expected: "an array of objects",
+    fits: (value) => Array.isArray(value) && value.every(isObject),
+  },
+  tool_choice: {
+    expected: "a string or an object",
+    fits: (value) => isString(value) || isObject(value),
+  },
+  response_format: { expected: "an object", fits: isObject },
+  stream_options: { expected: "an object", fits: isObject },
+  max_tokens: { expected: "a whole number from 1 on", fits: isCount },
+  max_completion_tokens: { expected: "a whole number from 1 on", fits: isCount },
+  max_output_tokens: { expected: "a whole number from 1 on", fits: isCount },
+  temperature: { expected: "a number", fits: isNumber },
+  top_p: { expected: "a number", fits: isNumber },
+  n: { expected: "a whole number from 1 on", fits: isCount },
+};
+
+/** Fields of a message. */
+const MESSAGE_FIELDS: FieldRules = {
+  content: {
+    expected: "a string, or an array of content parts",
+    fits: (value) => isString(value) || (Array.isArray(value) && value.every(isObject)),
+  },
+  tool_calls: {
+    expected: "an array of objects",
+    fits: (value) => Array.isArray(value) && value.every(isObject),
+  },
+  tool_call_id: { expected: "a string", fits: isString },
+  name: { expected: "a string", fits: isString },
+};
+
+/** OpenAI's roles of a chat message. */
+const ROLES = ["system", "developer", "user", "assistant", "tool", "function"];
+
+function checkMessages(messages: unknown): void {
+  if (!Array.isArray(messages)) throw wrongType("messages", "an array of messages", messages);
+  if (messages.length === 0) {
+    throw new BridgeError("request", "`messages` is empty: expected at least one message.", {
+      param: "messages",
+    });
+  }
+  messages.forEach((message: unknown, at) => {
+    if (!isObject(message)) {
+      throw wrongType(`messages[${at}]`, "an object with role and content", message);
+    }
+    if (!ROLES.includes(message.role as string)) {
+      const value = isString(message.role) ? "no role of OpenAI's" : `a ${typeof message.role}`;
+      throw new BridgeError(
+        "request",
+        `\`messages[${at}].role\` is ${value}: expected one of ${ROLES.join(", ")}.`,
+        { param: `messages[${at}].role` },
+      );
+    }
+    checkFields(message, MESSAGE_FIELDS, `messages[${at}].`);
+  });
+}
+
+/**
+ * Checks a body: a model, messages, and no field of a wrong type. Fields that aren't known pass.
+ *
+ * @throws {BridgeError} kind `request`, with the field in `param`.
+ */
+export function parseChat(body: JsonObject): RequestSummary {
+  checkFields(body, FIELDS, "");
+  checkMessages(body.messages);
+  return { model: body.model as string, stream: body.stream === true };
+}

@@ -1,0 +1,61 @@
+/**
+ * The dialects that are spoken: a further one is a folder and a line here.
+ *
+ * @module
+ */
+
+import type { JsonObject } from "../json.ts";
+import { chatClient, chatSurface } from "./chat/mod.ts";
+import type {
+  ClientDialect,
+  DialectContext,
+  DialectName,
+  StreamDecoder,
+  SurfaceDialect,
+} from "./dialect.ts";
+import { responsesClient, responsesSurface } from "./responses/mod.ts";
+
+/** Name → how clients speak it. */
+const CLIENTS: Readonly<Partial<Record<DialectName, ClientDialect>>> = {
+  chat: chatClient,
+  responses: responsesClient,
+};
+
+/** Name → how surfaces speak it. The order decides which is asked first whether an event is its own. */
+const SURFACES: Readonly<Partial<Record<DialectName, SurfaceDialect>>> = {
+  responses: responsesSurface,
+  chat: chatSurface,
+};
+
+/** The dialect of a client, by its name. */
+export function clientDialect(name: DialectName): ClientDialect {
+  return CLIENTS[name]!;
+}
+
+/** The dialect of a surface, by its name. */
+export function surfaceDialect(name: DialectName): SurfaceDialect {
+  return SURFACES[name]!;
+}
+
+/**
+ * A decoder that looks at each event to see in which dialect it is written: surfaces may answer in
+ * another than they are asked in (`gateway.md`, "Surfaces": cursor).
+ *
+ * @param context What decoding needs to know.
+ */
+export function decoderFor(context: DialectContext): StreamDecoder {
+  const decoders = new Map<SurfaceDialect, StreamDecoder>();
+  return {
+    event(event: JsonObject): JsonObject[] {
+      const surfaces = Object.values(SURFACES);
+      for (const dialect of surfaces) {
+        if (dialect.isAnswer(event)) return [dialect.decodeAnswer(event, context)];
+      }
+      const dialect = surfaces.find((dialect) => dialect.isEvent(event));
+      if (dialect === undefined) return [event];
+      let decoder = decoders.get(dialect);
+      if (decoder === undefined) decoders.set(dialect, decoder = dialect.decoder(context));
+      return decoder.event(event);
+    },
+  };
+}

@@ -1,0 +1,91 @@
+/**
+ * The end of the program: running answers may finish for a while, then they are cut off truthfully.
+ *
+ * @module
+ */
+
+import type { RunningApp } from "./app.ts";
+import { BridgeError } from "./errors.ts";
+import type { SignalName, System } from "./system/system.ts";
+
+/**
+ * A signal that follows another within this time is the same one: shells, process groups and launchers
+ * send it twice. In milliseconds.
+ */
+const SAME_SIGNAL = 1_000;
+
+/** How long the last words of answers that are cut off may take to reach their clients, in milliseconds. */
+const LAST_WORDS = 2_000;
+
+const SIGNALS: readonly SignalName[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+
+/** The part of `Deno.HttpServer` that its end needs. */
+export interface Server {
+  /** Stops listening, and resolves when running answers are over. */
+  readonly shutdown: () => Promise<void>;
+}
+
+/**
+ * Waits for a signal, and then for running answers. After `--shutdown-time`, or at a further signal,
+ * those that still run end with an error event.
+ *
+ * @param server What `Deno.serve` gave.
+ * @param app The bridge that it serves.
+ * @param system Where signals come from.
+ * @returns The exit code: 1 if answers were cut off, else 0.
+ */
+export async function untilShutdown(
+  server: Server,
+  app: RunningApp,
+  system: Pick<System, "onSignal">,
+): Promise<number> {
+  const { log, config } = app;
+  const first = Promise.withResolvers<void>();
+  const further = Promise.withResolvers<void>();
+  let began: number | undefined;
+  for (const name of SIGNALS) {
+    system.onSignal(name, () => {
+      if (began === undefined) {
+        began = performance.now();
+        first.resolve();
+      } else if (performance.now() - began >= SAME_SIGNAL) further.resolve();
+    });
+  }
+  await first.promise;
+  const running = app.running();
+  log.info(
+    running === 0
+      ? "ending"
+      : `ending: ${running} running ${running === 1 ? "answer" : "answers"} may finish within ${
+        config.shutdownTime / 1000
+      } s; Ctrl-C again ends at once`,
+  );
+  const finished = server.shutdown();
+  if (await inTime(Promise.race([finished.then(() => true), further.promise]), config.shutdownTime)) {
+    return 0;
+  }
+  const cut = app.running();
+  app.interrupt(
+    new BridgeError(
+      "interrupted",
+      "The bridge was stopped before the answer was complete: it is cut off here. Ask again if you need the rest.",
+      { code: "shutdown" },
+    ),
+  );
+  await inTime(finished.then(() => true), LAST_WORDS);
+  if (cut > 0) log.warn(`ended: ${cut} ${cut === 1 ? "answer was" : "answers were"} cut off`);
+  return cut > 0 ? 1 : 0;
+}
+
+/** The promised value if it comes in time, else undefined. */
+async function inTime<T>(promise: Promise<T>, time: number): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), time);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The stream core that translates through the hub: a surface's events become strict chat chunks, and
+ * those the events of the client's dialect.
+ *
+ * @module
+ */
+
+import { chatClient } from "./dialects/chat/mod.ts";
+import type {
+  DialectContext,
+  SseEvent,
+  StreamCore,
+  StreamEncoder,
+  StreamOutcome,
+} from "./dialects/dialect.ts";
+import { type Chunk, ChunkEnricher, type ChunkEnricherOptions } from "./enrich/chunks.ts";
+
+/** Translates one stream. */
+export class Translator implements StreamCore {
+  readonly #enricher: ChunkEnricher;
+  readonly #encoder: StreamEncoder;
+
+  /** Makes the translator of an answer for a client. */
+  constructor(enricher: ChunkEnricher, encoder: StreamEncoder) {
+    this.#enricher = enricher;
+    this.#encoder = encoder;
+  }
+
+  /** Whether the stream has ended and produces no more output. */
+  get ended(): boolean {
+    return this.#enricher.ending !== undefined;
+  }
+
+  /** Whether the answer is complete, though the gateway's stream may still be open. */
+  get finished(): boolean {
+    return this.#enricher.finished;
+  }
+
+  /** What keeps a silent connection open. */
+  get heartbeat(): string {
+    return this.#encoder.heartbeat;
+  }
+
+  /** How it ended, or how far it is. */
+  get outcome(): StreamOutcome {
+    const { ending, finishReason, usage, spoke } = this.#enricher;
+    return { finishReason, usage, spoke, error: ending?.type === "failed" ? ending.error : undefined };
+  }
+
+  /** The text for an event. */
+  event(event: SseEvent): string {
+    return this.ended ? "" : this.#encode(this.#enricher.event(event));
+  }
+
+  /** The text for the end of the gateway's body. */
+  end(cause?: unknown): string {
+    return this.ended ? "" : this.#encode(this.#enricher.end(cause));
+  }
+
+  #encode(chunks: readonly Chunk[]): string {
+    let text = "";
+    for (const chunk of chunks) text += this.#encoder.chunk(chunk);
+    const { ending } = this.#enricher;
+    if (ending === undefined) return text;
+    return text + (ending.type === "failed" ? this.#encoder.error(ending.error) : this.#encoder.end());
+  }
+}
+
+/**
+ * The translator for a chat client, of chunks that are chat chunks already.
+ *
+ * @example
+ * ```ts
+ * import { chatTranslator } from "./translator.ts";
+ * import { assert } from "@std/assert";
+ *
+ * const core = chatTranslator({ model: "m", created: 1, makeId: (prefix) => `${prefix}1` });
+ * assert(core.event({ type: "done" }).endsWith("data: [DONE]\n\n"));
+ * ```
+ */
+export function chatTranslator(options: ChunkEnricherOptions & DialectContext): Translator {
+  return new Translator(new ChunkEnricher(options), chatClient.encoder(options));
+}
+
+/**
+ * A core that is chosen with its first event: which one it is depends on the surface that answers, and a
+ * stream may begin before its answer does.
+ */
+export class LateCore implements StreamCore {
+  /** What keeps a silent connection open. */
+  readonly heartbeat: string;
+  readonly #choose: () => StreamCore;
+  #core: StreamCore | undefined;
+
+  /** Makes a core that is chosen later. */
+  constructor(heartbeat: string, choose: () => StreamCore) {
+    this.heartbeat = heartbeat;
+    this.#choose = choose;
+  }
+
+  /** Whether the stream has ended and produces no more output. */
+  get ended(): boolean {
+    return this.#core?.ended ?? false;
+  }
+
+  /** Whether the answer is complete. */
+  get finished(): boolean {
+    return this.#core?.finished ?? false;
+  }
+
+  /** How it ended, or how far it is. */
+  get outcome(): StreamOutcome {
+    return this.#core?.outcome ?? NOTHING;
+  }
+
+  /** The text for an event. */
+  event(event: SseEvent): string {
+    return (this.#core ??= this.#choose()).event(event);
+  }
+
+  /** The text for the end of the gateway's body. */
+  end(cause?: unknown): string {
+    return (this.#core ??= this.#choose()).end(cause);
+  }
+}
+
+const NOTHING: StreamOutcome = {
+  finishReason: undefined,
+  usage: undefined,
+  error: undefined,
+  spoke: false,
+};
