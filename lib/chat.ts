@@ -228,8 +228,20 @@ function chunkEnricher(context: ExchangeContext): ChunkEnricher {
     ...context.dialect,
     decoder: decoderFor(context.dialect),
     unfence: isObject(format) && format.type !== "text",
+    usedIds: callIds(request.messages),
     maxTokens: typeof most === "number" ? most : undefined,
   });
+}
+
+/** The ids of the tool calls in a history. */
+function callIds(messages: unknown): ReadonlySet<string> {
+  const ids = new Set<string>();
+  for (const message of Array.isArray(messages) ? messages : []) {
+    for (const call of Array.isArray(message?.tool_calls) ? message.tool_calls : []) {
+      if (typeof call?.id === "string") ids.add(call.id);
+    }
+  }
+  return ids;
 }
 
 /**
@@ -246,10 +258,13 @@ async function streamAnswer(
   const begun = await within(answering, heartbeat);
   const answer = begun ? toSource(begun) : lateAnswer(answering, context.controller);
   const encoder = client.encoder(dialect);
-  const core = new LateCore(encoder.heartbeat, () =>
-    passes(context)
-      ? surfaceDialect(client.name).normalizer!(dialect)
-      : new Translator(chunkEnricher(context), encoder));
+  const core = new LateCore(
+    encoder.heartbeat,
+    () =>
+      passes(context)
+        ? surfaceDialect(client.name).normalizer!(dialect)
+        : new Translator(chunkEnricher(context), encoder),
+  );
   app.metrics.openStreams++;
   const stream = enrichStream({
     core,
@@ -370,13 +385,19 @@ const MAX_ANSWER = 64 * 1024 * 1024;
  *
  * @throws {BridgeError} kind `gateway`, where it is something else, in its words; `interrupted`, where it breaks off; `overflow`, where it is too long.
  */
-async function readJson({ response, failure }: Answer, secrets: readonly string[]): Promise<JsonObject> {
+async function readJson(
+  { response, failure }: Answer,
+  secrets: readonly string[],
+): Promise<JsonObject> {
   const decoder = new TextDecoder();
   let text = "";
   for await (const piece of response.body ?? []) {
     text += decoder.decode(piece, { stream: true });
     if (text.length > MAX_ANSWER) {
-      throw new BridgeError("overflow", `The gateway sent an answer of more than ${MAX_ANSWER} bytes.`);
+      throw new BridgeError(
+        "overflow",
+        `The gateway sent an answer of more than ${MAX_ANSWER} bytes.`,
+      );
     }
   }
   const cause = failure();

@@ -102,7 +102,8 @@ export function parseBody(text: string): JsonObject {
     throw new BridgeError(
       "request",
       `The request's body is ${
-        Array.isArray(body) ? "an array" : body === null ? "null" : `a ${typeof body}`}: expected an object with model and messages.`,
+        Array.isArray(body) ? "an array" : body === null ? "null" : `a ${typeof body}`
+      }: expected an object with model and messages.`,
       { code: "invalid_type" },
     );
   }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { checkHost, checkOrigin } from "./access.ts";
+import { checkHost, checkOrigin, KEY_HEADER } from "./access.ts";
 import type { App } from "./app.ts";
 import { chat } from "./chat.ts";
 import type { DialectName } from "./dialects/dialect.ts";
@@ -166,13 +166,15 @@ function notFound(path: string): BridgeError {
 
 /** The answer to a CORS preflight of a page that may use the bridge: whatever headers it asks for. */
 function allowOrigin(request: Request, endpoint: Endpoint): Response {
-  const headers = new Headers({
-    "access-control-allow-methods": Object.keys(endpoint.methods).join(", "),
-    "access-control-max-age": "600",
-  });
   const asked = request.headers.get("access-control-request-headers");
-  if (asked) headers.set("access-control-allow-headers", asked);
-  return new Response(null, { status: 204, headers });
+  return new Response(null, {
+    status: 204,
+    headers: {
+      "access-control-allow-methods": Object.keys(endpoint.methods).join(", "),
+      "access-control-allow-headers": asked || `authorization, content-type, ${KEY_HEADER}`,
+      "access-control-max-age": "600",
+    },
+  });
 }
 
 function withOrigin(response: Response, origin: string | undefined): Response {

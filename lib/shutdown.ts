@@ -61,7 +61,9 @@ export async function untilShutdown(
       } s; Ctrl-C again ends at once`,
   );
   const finished = server.shutdown();
-  if (await inTime(Promise.race([finished.then(() => true), further.promise]), config.shutdownTime)) {
+  if (
+    await inTime(Promise.race([finished.then(() => true), further.promise]), config.shutdownTime)
+  ) {
     return 0;
   }
   const cut = app.running();

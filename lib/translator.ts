@@ -44,7 +44,12 @@ export class Translator implements StreamCore {
   /** How it ended, or how far it is. */
   get outcome(): StreamOutcome {
     const { ending, finishReason, usage, spoke } = this.#enricher;
-    return { finishReason, usage, spoke, error: ending?.type === "failed" ? ending.error : undefined };
+    return {
+      finishReason,
+      usage,
+      spoke,
+      error: ending?.type === "failed" ? ending.error : undefined,
+    };
   }
 
   /** The text for an event. */
@@ -62,7 +67,8 @@ export class Translator implements StreamCore {
     for (const chunk of chunks) text += this.#encoder.chunk(chunk);
     const { ending } = this.#enricher;
     if (ending === undefined) return text;
-    return text + (ending.type === "failed" ? this.#encoder.error(ending.error) : this.#encoder.end());
+    return text +
+      (ending.type === "failed" ? this.#encoder.error(ending.error) : this.#encoder.end());
   }
 }
 

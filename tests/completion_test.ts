@@ -1,23 +1,26 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { answerEvents, CompletionBuilder } from "../lib/enrich/completion.ts";
+import { CompletionCollector } from "../lib/enrich/completion.ts";
 import { ChunkEnricher } from "../lib/enrich/chunks.ts";
 import type { JsonObject } from "../lib/json.ts";
-import { eventReader, type SseEvent } from "../lib/sse.ts";
+import type { SseEvent } from "../lib/dialects/dialect.ts";
+import { decoderFor } from "../lib/dialects/registry.ts";
+import { SseParser } from "../lib/sse.ts";
 import { completionFixtures, streamFixtures } from "./helpers/fixtures.ts";
-import { streamOf } from "./helpers/mutate.ts";
 
 /** What comes of events as one answer; an error's words where they end in one. */
 function complete(events: readonly SseEvent[], end = false): JsonObject {
   let made = 0;
-  const enricher = new ChunkEnricher({ model: "asked", created: 9, makeId: (p) => `${p}${++made}` });
-  const builder = new CompletionBuilder();
+  const makeId = (prefix: string) => `${prefix}${++made}`;
+  const context = { model: "asked", created: 9, makeId };
+  const enricher = new ChunkEnricher({ ...context, decoder: decoderFor(context) });
+  const builder = new CompletionCollector();
   const add = (chunks: JsonObject[]) => {
-    if (enricher.ending?.type !== "failed") chunks.forEach((chunk) => builder.add(chunk));
+    if (enricher.ending?.type !== "failed") chunks.forEach((chunk) => builder.chunk(chunk));
   };
   for (const event of events) add(enricher.event(event));
   if (end) add(enricher.end());
   if (enricher.ending?.type === "failed") return { error: enricher.ending.error.message };
-  return builder.build();
+  return builder.completion();
 }
 
 interface Choice {
@@ -29,8 +32,8 @@ interface Choice {
 }
 
 for (const { name, body, expected } of completionFixtures()) {
-  Deno.test(`answerEvents() and CompletionBuilder mend a whole answer: ${name}`, () => {
-    const answer = complete(answerEvents(body));
+  Deno.test(`CompletionCollector repairs a whole answer: ${name}`, () => {
+    const answer = complete([{ type: "json", value: body }, { type: "done" }]);
     if (expected.end === "error") {
       assertStringIncludes(String(answer.error), expected.errorIncludes ?? "");
       return;
@@ -58,10 +61,10 @@ for (const { name, body, expected } of completionFixtures()) {
 }
 
 for (const { name, bytes, expected } of streamFixtures()) {
-  Deno.test(`CompletionBuilder makes one answer of the stream ${name}`, async () => {
-    const reader = eventReader(streamOf([bytes]));
-    const events: SseEvent[] = [];
-    for (let batch = await reader.read(); batch; batch = await reader.read()) events.push(...batch);
+  Deno.test(`CompletionCollector makes one answer of the stream ${name}`, () => {
+    const parser = new SseParser();
+    const lines = new TextDecoder().decode(bytes).split(/\r\n|\r|\n/);
+    const events = [...lines.flatMap((line) => parser.line(line)), ...parser.end()];
     const answer = complete(events, true);
     if (expected.end === "error") {
       assertStringIncludes(String(answer.error), expected.errorIncludes ?? "");
@@ -87,15 +90,15 @@ for (const { name, bytes, expected } of streamFixtures()) {
   });
 }
 
-Deno.test("CompletionBuilder keeps several choices in their order", () => {
+Deno.test("CompletionCollector keeps several choices in their order", () => {
   const base = { id: "x", object: "chat.completion.chunk", created: 1, model: "m" };
-  const builder = new CompletionBuilder();
+  const builder = new CompletionCollector();
   for (
     const [index, content, finish_reason] of [[1, "b", null], [0, "a", "stop"], [1, "c", "length"]]
   ) {
-    builder.add({ ...base, choices: [{ index, delta: { content }, finish_reason }] });
+    builder.chunk({ ...base, choices: [{ index, delta: { content }, finish_reason }] });
   }
-  const choices = builder.build().choices as Choice[];
+  const choices = builder.completion().choices as Choice[];
   assertEquals(
     choices.map(({ index, message, finish_reason }) => [index, message.content, finish_reason]),
     [

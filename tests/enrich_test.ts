@@ -1,13 +1,26 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { type Chunk, ChunkEnricher, type ChunkEnricherOptions, FINISH_REASONS } from "../lib/enrich/chunks.ts";
+import {
+  type Chunk,
+  ChunkEnricher,
+  type ChunkEnricherOptions,
+  FINISH_REASONS,
+} from "../lib/enrich/chunks.ts";
+import { decoderFor } from "../lib/dialects/registry.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { ToolCallCache } from "../lib/adapt/tool_call_cache.ts";
-import type { SseEvent } from "../lib/sse.ts";
+import type { SseEvent } from "../lib/dialects/dialect.ts";
 import { errorFixtures } from "./helpers/fixtures.ts";
 
 function enricher(more: Partial<ChunkEnricherOptions> = {}): ChunkEnricher {
   let made = 0;
-  return new ChunkEnricher({ model: "asked", created: 99, makeId: (p) => `${p}${++made}`, ...more });
+  const makeId = (prefix: string) => `${prefix}${++made}`;
+  const context = { model: "asked", created: 99, makeId, calls: more.calls };
+  return new ChunkEnricher({ ...context, decoder: decoderFor(context), ...more });
+}
+
+/** What a client is sent: chunks, and the error that ends a failed stream. */
+function sent(state: ChunkEnricher, chunks: Chunk[]): Chunk[] {
+  return state.ending?.type === "failed" ? [...chunks, state.ending.error.toEvent()] : chunks;
 }
 
 function json(value: JsonObject): SseEvent {
@@ -21,7 +34,10 @@ function delta(fields: JsonObject, finish: unknown = null): JsonObject {
 const DONE: SseEvent = { type: "done" };
 
 /** Everything that comes of values and `[DONE]`. */
-function chunksOf(values: readonly JsonObject[], more: Partial<ChunkEnricherOptions> = {}): Chunk[] {
+function chunksOf(
+  values: readonly JsonObject[],
+  more: Partial<ChunkEnricherOptions> = {},
+): Chunk[] {
   const state = enricher(more);
   return [...values.flatMap((value) => state.event(json(value))), ...state.event(DONE)];
 }
@@ -255,7 +271,7 @@ Deno.test("enrich() joins characters that were cut in two, in every text", () =>
 
 Deno.test("enrich() remembers a call's unknown fields for the next turn", () => {
   const memory = new ToolCallCache();
-  chunksOf([delta({ tool_calls: [{ ...CALL, thoughtSignature: "s" }] })], { memory });
+  chunksOf([delta({ tool_calls: [{ ...CALL, thoughtSignature: "s" }] })], { calls: memory });
   assertEquals(memory.get("c")?.fields?.thoughtSignature, "s");
 });
 
@@ -278,7 +294,7 @@ Deno.test("enrich() ends a stream that just ends, or breaks off, with an error a
   for (const cause of [undefined, new Error("reset by peer at 10.1.2.3")]) {
     const state = enricher();
     state.event(json(delta({ content: "a" })));
-    const [event] = state.end(cause);
+    const [event] = sent(state, state.end(cause));
     assertEquals(Object.keys(event), ["error"]);
     const error = event.error as JsonObject;
     assertEquals(Object.keys(error), ["message", "type", "code"]);
@@ -341,7 +357,7 @@ for (const [name, event, words] of shapes()) {
   Deno.test(`enrich() ends a stream with one error event: ${name}`, () => {
     const state = enricher();
     state.event(json(delta({ content: "a" })));
-    const out = state.event(event);
+    const out = sent(state, state.event(event));
     assertEquals(out.length, 1);
     assertEquals(Object.keys(out[0]), ["error"], "no choices: with them ForgeCode swallows it");
     const { message, type, code, ...rest } = out[0].error as JsonObject;
@@ -366,11 +382,13 @@ Deno.test("enrich() shows no secret in an error, in any shape", () => {
   for (
     const value of [{ error: { message: `bad ${secret}` } }, { error_code: 1, message: secret }]
   ) {
-    const out = JSON.stringify(enricher({ secrets: [secret] }).event(json(value)));
+    const state = enricher({ secrets: [secret] });
+    const out = JSON.stringify(sent(state, state.event(json(value))));
     assert(!out.includes(secret) && out.includes("***"), out);
   }
   const text: SseEvent = { type: "malformed", text: `token ${secret} is bad` };
-  assert(!JSON.stringify(enricher({ secrets: [secret] }).event(text)).includes(secret));
+  const state = enricher({ secrets: [secret] });
+  assert(!JSON.stringify(sent(state, state.event(text))).includes(secret));
 });
 
 Deno.test("enrich() survives JSON that nests too deep to be written", () => {

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
-import { CompletionBuilder } from "../lib/enrich/completion.ts";
+import { CompletionCollector } from "../lib/enrich/completion.ts";
 import { ChunkEnricher } from "../lib/enrich/chunks.ts";
-import { toStream } from "../lib/http1/reply.ts";
-import { relay } from "../lib/relay.ts";
-import { eventReader, type SseEvent, sseEvents } from "../lib/sse.ts";
-import { ChatTranslator } from "../lib/translators.ts";
+import { chatClient } from "../lib/dialects/chat/mod.ts";
+import { decoderFor } from "../lib/dialects/registry.ts";
+import { enrichStream, SseParser } from "../lib/sse.ts";
+import { Translator } from "../lib/translator.ts";
 import { streamFixtures } from "./helpers/fixtures.ts";
 import { readAsForge } from "./helpers/forge_reader.ts";
 import {
@@ -22,34 +22,26 @@ const MODEL = "databricks-asked-for";
 
 function enricher(): ChunkEnricher {
   let made = 0;
-  return new ChunkEnricher({ model: MODEL, created: 1, makeId: (prefix) => `${prefix}${++made}` });
+  const context = {
+    model: MODEL,
+    created: 1,
+    makeId: (prefix: string) => `${prefix}${++made}`,
+  };
+  return new ChunkEnricher({ ...context, decoder: decoderFor(context) });
 }
 
-/** The road of a stream through the bridge, without the HTTP around it. */
+/** A stream's path through the bridge, without the HTTP around it. */
 async function throughTheBridge(pieces: Iterable<Uint8Array>): Promise<string> {
-  const reader = eventReader(streamOf(pieces));
-  const options = { heartbeat: 0, idle: 0, abort: () => {} };
-  return await new Response(toStream(relay(reader, new ChatTranslator(enricher()), options)))
-    .text();
-}
-
-function eventsIn(bytes: Uint8Array): Promise<SseEvent[]> {
-  const body = streamOf([bytes]);
-  return Array.fromAsync(body.pipeThrough(new TextDecoderStream()).pipeThrough(sseEvents()));
-}
-
-async function fast(pieces: Iterable<Uint8Array>): Promise<SseEvent[]> {
-  const reader = eventReader(streamOf(pieces));
-  const events: SseEvent[] = [];
-  for (let batch = await reader.read(); batch; batch = await reader.read()) events.push(...batch);
-  return events;
+  const encoder = chatClient.encoder({ model: MODEL, created: 1, makeId: () => "" });
+  const core = new Translator(enricher(), encoder);
+  return await new Response(streamOf(pieces).pipeThrough(enrichStream({ core }))).text();
 }
 
 function show(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes).slice(0, 4000);
 }
 
-Deno.test("relay() makes every random stream strict, whatever was done to it, however it is cut", async () => {
+Deno.test("enrichStream() makes every random stream strict, whatever was done to it, however it is cut", async () => {
   const random = randomFromEnvironment("streams");
   for (let round = 0; round < 1500; round++) {
     const made = randomGatewayBytes(random);
@@ -58,12 +50,14 @@ Deno.test("relay() makes every random stream strict, whatever was done to it, ho
     assertEquals(
       found,
       [],
-      `round ${round}, seed ${random.seed}, ${made.mutations.join("; ")}\n${show(made.bytes)}`,
+      `round ${round}, seed ${random.seed}, ${made.mutations.join("; ")}\n${show(made.bytes)}\n${
+        output.slice(-600)
+      }`,
     );
   }
 });
 
-Deno.test("relay() makes every fixture strict in every framing and on random cuts", async () => {
+Deno.test("enrichStream() makes every fixture strict in every framing and on random cuts", async () => {
   const random = randomFromEnvironment("fixtures");
   for (const fixture of streamFixtures()) {
     for (let round = 0; round < 6; round++) {
@@ -77,12 +71,13 @@ Deno.test("relay() makes every fixture strict in every framing and on random cut
   }
 });
 
-Deno.test("eventReader() and sseEvents() find the same events in the same bytes, however they are cut", async () => {
-  const random = randomFromEnvironment("readers");
+Deno.test("enrichStream() writes the same for the same bytes, however they are cut", async () => {
+  const random = randomFromEnvironment("cuts");
   for (let round = 0; round < 400; round++) {
     const { bytes } = randomGatewayBytes(random);
-    const whole = await eventsIn(bytes);
-    assertEquals(await fast(cuts(bytes, random)), whole, `seed ${random.seed}\n${show(bytes)}`);
+    const whole = await throughTheBridge([bytes]);
+    const about = `seed ${random.seed}\n${show(bytes)}`;
+    assertEquals(await throughTheBridge(cuts(bytes, random)), whole, about);
   }
 });
 
@@ -116,7 +111,7 @@ function rubbish(random: Random): Uint8Array {
   return spoilt.subarray(0, random.chance(0.3) ? random.integer(0, spoilt.length) : spoilt.length);
 }
 
-Deno.test("relay() ends every stream strictly, even one of spoilt bytes", async () => {
+Deno.test("enrichStream() ends every stream strictly, even one of spoilt bytes", async () => {
   const random = randomFromEnvironment("spoilt bytes");
   for (let round = 0; round < 800; round++) {
     const bytes = rubbish(random);
@@ -174,7 +169,7 @@ function oddChunk(random: Random): Record<string, unknown> {
   ])();
 }
 
-Deno.test("relay() and CompletionBuilder survive JSON of every shape", async () => {
+Deno.test("enrichStream() and CompletionCollector survive JSON of every shape", async () => {
   const random = randomFromEnvironment("odd values");
   for (let round = 0; round < 3000; round++) {
     const values = Array.from({ length: random.integer(1, 6) }, () => oddChunk(random));
@@ -188,19 +183,21 @@ Deno.test("relay() and CompletionBuilder survive JSON of every shape", async () 
 ${output}`,
     );
     const whole = enricher();
-    const builder = new CompletionBuilder();
-    for (const event of await eventsIn(new TextEncoder().encode(reframe(events, "lf")))) {
+    const builder = new CompletionCollector();
+    const parser = new SseParser();
+    const lines = reframe(events, "lf").split("\n");
+    for (const event of [...lines.flatMap((line) => parser.line(line)), ...parser.end()]) {
       const chunks = whole.event(event);
-      if (whole.ending?.type !== "failed") chunks.forEach((chunk) => builder.add(chunk));
+      if (whole.ending?.type !== "failed") chunks.forEach((chunk) => builder.chunk(chunk));
     }
     if (whole.ending?.type !== "finished") continue;
-    const { id, object, created, choices } = builder.build();
+    const { id, object, created, choices } = builder.completion();
     assert(typeof id === "string" && object === "chat.completion", about);
     assert(Number.isInteger(created) && Array.isArray(choices) && choices.length > 0, about);
   }
 });
 
-Deno.test("FRAMINGS change nothing of what relay() makes of a stream", async () => {
+Deno.test("FRAMINGS change nothing of what enrichStream() makes of a stream", async () => {
   const events = ['{"choices":[{"delta":{"content":"日本 🚀"}}]}', "[DONE]"];
   const [plain, ...others] = await Promise.all(
     Object.keys(FRAMINGS).map((style) =>

@@ -1,7 +1,17 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { BridgeError } from "../lib/errors.ts";
-import { readAsk, readText } from "../lib/request.ts";
+import { chatClient } from "../lib/dialects/chat/mod.ts";
+import type { RequestSummary } from "../lib/dialects/dialect.ts";
+import { responsesClient } from "../lib/dialects/responses/mod.ts";
+import { parseBody, readText } from "../lib/request.ts";
 import { FORGE_REQUESTS } from "./helpers/requests.ts";
+
+/** Reads and checks a request, of the Responses API where it has `input` alone. */
+function readAsk(text: string): RequestSummary & { body: Record<string, unknown> } {
+  const body = parseBody(text);
+  const client = body.input !== undefined && !("messages" in body) ? responsesClient : chatClient;
+  return { body, ...client.parseRequest(body, "") };
+}
 
 const chat = (more: Record<string, unknown>) =>
   JSON.stringify({ model: "m", messages: [{ role: "user", content: "hi" }], ...more });
@@ -97,7 +107,7 @@ const BAD: readonly (readonly [string, string, string | null, string])[] = [
 ];
 
 for (const [name, body, param, code] of BAD) {
-  Deno.test(`readAsk() refuses ${name} and names ${param ?? "no field"}`, () => {
+  Deno.test(`parseRequest() refuses ${name} and names ${param ?? "no field"}`, () => {
     const error = assertThrows(() => readAsk(body), BridgeError);
     assertEquals([error.status, error.param, error.code], [400, param, code]);
     assertEquals(error.toBody().error.type, "invalid_request_error");
@@ -105,22 +115,16 @@ for (const [name, body, param, code] of BAD) {
 }
 
 for (const [name, make] of Object.entries(FORGE_REQUESTS)) {
-  Deno.test(`readAsk() takes ForgeCode's ${name}`, () => {
+  Deno.test(`parseRequest() takes ForgeCode's ${name}`, () => {
     const body = make("databricks-glm-5-2");
     const ask = readAsk(JSON.stringify(body));
-    assertEquals(ask, { body, model: "databricks-glm-5-2", stream: true, dialect: "chat" });
+    assertEquals(ask, { body, model: "databricks-glm-5-2", stream: true });
   });
 }
 
-Deno.test("readAsk() lets fields pass that it doesn't know, and null for those that it does", () => {
+Deno.test("parseRequest() lets fields pass that it doesn't know, and null for those that it does", () => {
   const { body } = readAsk(chat({ new_field: [1], temperature: null, tools: null, stream: null }));
   assertEquals(body.new_field, [1]);
-});
-
-Deno.test("readAsk() tells the Responses API's requests by their input", () => {
-  assertEquals(readAsk('{"model":"m","input":"hi"}').dialect, "responses");
-  assertEquals(readAsk('{"model":"m","input":[]}').dialect, "responses");
-  assertEquals(readAsk(chat({ input: "x" })).dialect, "chat");
 });
 
 /** A request whose body is handed over in pieces, and the count of those that were taken. */

@@ -1,4 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { BridgeError } from "../lib/errors.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { ToolCallAssembler } from "../lib/enrich/tool_calls.ts";
 
@@ -9,12 +10,12 @@ interface Joined {
 }
 
 /** Feeds deltas, ends, and joins what came out as ForgeCode does: by change of id. */
-function joined(deltas: unknown[][], whole = true): Joined[] {
+function joined(deltas: unknown[][]): Joined[] {
   let made = 0;
-  const order = new ToolCallAssembler(() => `made_${++made}`);
+  const order = new ToolCallAssembler({ makeId: () => `made_${++made}` });
   const out: JsonObject[] = [];
   for (const delta of deltas) out.push(...order.push(delta));
-  out.push(...order.end(whole));
+  out.push(...order.end());
   const calls: Joined[] = [];
   for (const fragment of out) {
     const { name, arguments: text } = fragment.function as JsonObject;
@@ -49,7 +50,7 @@ function part(
 }
 
 Deno.test("ToolCallAssembler passes a call's fragments as they come", () => {
-  const order = new ToolCallAssembler(() => "never");
+  const order = new ToolCallAssembler({ makeId: () => "never" });
   const first = order.push([part(0, "", { id: "a", name: "f" })]);
   assertEquals(first, [{
     index: 0,
@@ -59,7 +60,7 @@ Deno.test("ToolCallAssembler passes a call's fragments as they come", () => {
   }]);
   assertEquals(order.push([part(0, '{"x"')]), [{ index: 0, function: { arguments: '{"x"' } }]);
   assertEquals(order.push([part(0, ":1}")]), [{ index: 0, function: { arguments: ":1}" } }]);
-  assertEquals(order.end(true), []);
+  assertEquals(order.end(), []);
 });
 
 Deno.test("ToolCallAssembler puts interleaved calls one behind the other", () => {
@@ -77,7 +78,7 @@ Deno.test("ToolCallAssembler puts interleaved calls one behind the other", () =>
 });
 
 Deno.test("ToolCallAssembler lets the first call out live while others wait, and not longer than it must", () => {
-  const order = new ToolCallAssembler(() => "x");
+  const order = new ToolCallAssembler({ makeId: () => "x" });
   order.push([part(0, "{", { id: "a", name: "f" }), part(1, "{}", { id: "b", name: "g" })]);
   const done = order.push([part(0, "}")]);
   assertEquals(done.map(({ index }) => index), [0, 1], "the second goes out with the first's end");
@@ -122,7 +123,6 @@ Deno.test("ToolCallAssembler makes arguments strings, and {} of none in a whole 
   ) {
     assertEquals(joined([[part(0, args, { id: "a", name: "f" })]])[0].arguments, expected);
   }
-  assertEquals(joined([[part(0, "", { id: "a", name: "f" })]], false)[0].arguments, "");
   assertEquals(joined([[{ index: 0, id: "a", name: "flat", arguments: "{}" }]]), [
     { id: "a", name: "flat", arguments: "{}" },
   ]);
@@ -131,12 +131,13 @@ Deno.test("ToolCallAssembler makes arguments strings, and {} of none in a whole 
 Deno.test("ToolCallAssembler waits for a late name, and tells a call that never gets one at the end", () => {
   const late = joined([[part(0, '{"x":', { id: "a" })], [part(0, "1}", { name: "f" })]]);
   assertEquals(late, [{ id: "a", name: "f", arguments: '{"x":1}' }]);
-  assertEquals(joined([[part(0, "{}", { id: "a" })]]).length, 1);
+  const [unnamed] = joined([[part(0, "{}", { id: "a" })]]);
+  assert(unnamed.name !== "", "ForgeCode takes a call without a name for none, and asks 100 times");
 });
 
 Deno.test("ToolCallAssembler keeps unknown fields, with Gemini's signature where clients look for it", () => {
   const begun: unknown[] = [];
-  const order = new ToolCallAssembler(() => "x", (call) => begun.push(call));
+  const order = new ToolCallAssembler({ makeId: () => "x", onBegin: (call) => begun.push(call) });
   const [fragment] = order.push([
     { ...part(0, "{}", { id: "a", name: "f" }), thoughtSignature: "s", odd: { a: 1 } },
   ]);
@@ -148,7 +149,7 @@ Deno.test("ToolCallAssembler keeps unknown fields, with Gemini's signature where
 
 Deno.test("ToolCallAssembler reads arguments' end by their brackets, strings aside", () => {
   const text = '{"a":"}\\"}","b":[{"c":"\\\\"}]}';
-  const order = new ToolCallAssembler(() => "x");
+  const order = new ToolCallAssembler({ makeId: () => "x" });
   const out = [...text].flatMap((letter, at) =>
     order.push([part(0, letter, at === 0 ? { id: "a", name: "f" } : {})])
   );
@@ -166,4 +167,50 @@ Deno.test("ToolCallAssembler survives fragments that are none, huge indices and 
   const many = Array.from({ length: 3000 }, (_, at) => part(at, "{}", { id: `c${at}`, name: "f" }));
   const calls = joined([many]);
   assert(calls.length >= 1000 && calls.length <= 3000);
+});
+
+Deno.test("ToolCallAssembler names a call whose arguments are cut off", () => {
+  const cases: readonly (readonly [unknown[][], boolean, string | undefined])[] = [
+    [[[part(0, '{"path": "a.txt", "text": "ha', { id: "a", name: "write" })]], true, "write"],
+    [[[part(0, '{"path": "a.txt"}', { id: "a", name: "write" })]], true, undefined],
+    [
+      [[part(0, "{}", { id: "a", name: "ls" })], [part(1, "[1", { id: "b", name: "f" })]],
+      true,
+      "f",
+    ],
+    [[[part(0, "", { id: "a", name: "ls" })]], true, undefined],
+    [[[part(0, "", { id: "a", name: "ls" })]], false, "ls"],
+    [[[part(0, "null", { id: "a", name: "ls" })]], false, undefined],
+    [[[part(0, '"half', { id: "a", name: "ls" })]], true, "ls"],
+    [[[part(0, "tru", { id: "a", name: "ls" })]], true, "ls"],
+  ];
+  for (const [deltas, whole, expected] of cases) {
+    const order = new ToolCallAssembler({ makeId: () => "x" });
+    for (const delta of deltas) order.push(delta);
+    assertEquals(order.cutOff(whole), expected, JSON.stringify(deltas));
+  }
+});
+
+Deno.test("ToolCallAssembler gives ids of its own to calls that are numbered anew in every answer", () => {
+  const id = (given: string, index: unknown, usedIds?: ReadonlySet<string>) => {
+    const order = new ToolCallAssembler({ makeId: () => "made", usedIds });
+    return order.push([part(index, "{}", { id: given, name: "f" })])[0].id;
+  };
+  for (const [given, index] of [["call_0", 0], ["0", 0], ["call_1", 1], ["tool-0", undefined]]) {
+    assertEquals(id(given as string, index), "made", `${given}`);
+  }
+  for (const given of ["call_1", "toolu_01", "call_x3lZ20", "functions.read_file:0x", "abc"]) {
+    assertEquals(id(given, 0), given);
+  }
+  assertEquals(id("call_x", 0, new Set(["call_x"])), "made", "the conversation has it already");
+});
+
+Deno.test("ToolCallAssembler bounds the arguments that it holds back", () => {
+  const order = new ToolCallAssembler({ makeId: () => "x" });
+  order.push([part(0, "{", { id: "a", name: "f" }), part(1, "[", { id: "b", name: "g" })]);
+  const piece = part(1, "1,".repeat(1024 * 1024));
+  const error = assertThrows(() => {
+    for (let at = 0; at < 9; at++) order.push([piece]);
+  }, BridgeError);
+  assertEquals(error.kind, "overflow");
 });

@@ -69,3 +69,17 @@ export function checkFields(object: JsonObject, rules: FieldRules, prefix: strin
     }
   }
 }
+
+/**
+ * The model that a body asks for.
+ *
+ * @throws {BridgeError} kind `request`, where it names none.
+ */
+export function modelOf(body: JsonObject): string {
+  const { model } = body;
+  if (typeof model === "string" && model.trim() !== "") return model;
+  throw new BridgeError("request", "`model` is missing: name a model from GET /models.", {
+    param: "model",
+    code: model === undefined ? "missing_field" : "invalid_type",
+  });
+}

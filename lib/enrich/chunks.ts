@@ -59,6 +59,8 @@ export interface ChunkEnricherOptions extends Omit<DialectContext, "request"> {
   readonly decoder?: StreamDecoder;
   /** Whether a Markdown fence around the content is removed. @default {false} */
   readonly unfence?: boolean;
+  /** Ids that tool calls of the conversation have already; a call with one of them gets another. */
+  readonly usedIds?: ReadonlySet<string>;
   /** The most tokens that the client asked for, for messages. */
   readonly maxTokens?: number;
 }
@@ -267,14 +269,15 @@ export class ChunkEnricher {
       const thinking = calls && new ThinkingCollector();
       state = {
         index: at,
-        calls: new ToolCallAssembler(
-          () => makeId("call_"),
-          calls && ((call) => {
+        calls: new ToolCallAssembler({
+          makeId: () => makeId("call_"),
+          usedIds: this.#options.usedIds,
+          onBegin: calls && ((call) => {
             if (!isEmpty(call.extra)) calls.set(call.id, { fields: call.extra });
             const items = call.first ? thinking?.take() ?? [] : [];
             if (items.length > 0) calls.set(call.id, { items, model: this.#options.model });
           }),
-        ),
+        }),
         fence: unfence ? new FenceRemover() : undefined,
         role: false,
         reason: undefined,
@@ -298,7 +301,9 @@ export class ChunkEnricher {
     this.#whole ||= isObject(message);
     const reason = this.#reason(finish_reason, state);
     if (reason !== undefined) this.#flush(state, normalized);
-    if (reason === undefined && state.role && saysNothing(normalized, rest, state)) return undefined;
+    if (reason === undefined && state.role && saysNothing(normalized, rest, state)) {
+      return undefined;
+    }
     const said = state.role ? normalized : { role: "assistant", ...normalized };
     state.role = true;
     this.#spoken ||= Object.values(normalized).some((value) => value !== "" && value !== null);
@@ -347,7 +352,9 @@ export class ChunkEnricher {
       }
     }
     // A null beside tool calls that are held back says nothing.
-    if (normalized.content === null && raw.tool_calls && !normalized.tool_calls) delete normalized.content;
+    if (normalized.content === null && raw.tool_calls && !normalized.tool_calls) {
+      delete normalized.content;
+    }
     return normalized;
   }
 
@@ -381,7 +388,7 @@ export class ChunkEnricher {
     state.reason = known;
     // "tool_calls" without a call: they may still come; if not, the ending says "stop".
     if (known === "tool_calls" && !state.calls.any) return undefined;
-    const name = state.calls.cutOff(known !== "length");
+    const name = state.told ? undefined : state.calls.cutOff(known !== "length");
     if (name !== undefined) {
       this.#ending = { type: "failed", error: this.#cutOff(name, known) };
       return undefined;

@@ -42,6 +42,8 @@ export class ThinkingCollector {
     if (this.#size > MAX_THINKING) return [];
     return this.#blocks
       .filter(({ detail }) => detail.type !== "reasoning.text" || detail.signature !== undefined)
-      .map(({ pieces, detail }) => pieces.length > 0 ? { ...detail, text: pieces.join("") } : detail);
+      .map(({ pieces, detail }) =>
+        pieces.length > 0 ? { ...detail, text: pieces.join("") } : detail
+      );
   }
 }

@@ -51,8 +51,21 @@ const MAX_HELD = 16 * 1024 * 1024;
 /** The name of a call that came without one: a client answers it as an unknown tool, and the model can correct itself. */
 const UNNAMED = "unnamed_tool";
 
-/** Ids that models number anew in every answer (`call_0`, `0`), so that they repeat within a conversation. */
-const SHORT_ID = /^(?:\D{0,12}[\W_])?\d{0,4}$/;
+/** What a {@linkcode ToolCallAssembler} is made of. */
+export interface ToolCallAssemblerOptions {
+  /** Makes an id for a call that has none of its own. */
+  readonly makeId: () => string;
+  /** Ids that calls of the conversation have already. @default none */
+  readonly usedIds?: ReadonlySet<string>;
+  /** Called for every call when its first fragment goes out. */
+  readonly onBegin?: (call: BegunCall) => void;
+}
+
+/** Whether an id is made of the call's place (`call_0`, `0`): the next answer's calls get the same ones. */
+function isNumbered(id: string, place: number): boolean {
+  const end = String(place);
+  return id.endsWith(end) && /^(?:[a-z]{0,16}[_\-:.])?$/i.test(id.slice(0, -end.length));
+}
 
 /**
  * Orders the tool call fragments of one choice. The first call goes out live; another one that begins
@@ -62,7 +75,7 @@ const SHORT_ID = /^(?:\D{0,12}[\W_])?\d{0,4}$/;
  * ```ts
  * import { ToolCallAssembler } from "./tool_calls.ts";
  *
- * const order = new ToolCallAssembler(() => "call_1");
+ * const order = new ToolCallAssembler({ makeId: () => "call_1" });
  * const first = order.push([{ index: 1, function: { name: "ls", arguments: '{"p":' } }]);
  * if (first[0].index !== 0 || first[0].id !== "call_1") throw new Error("renumbered, with an id");
  * order.push([{ index: 2, id: "b", function: { name: "cat", arguments: "{" } }]);
@@ -71,22 +84,15 @@ const SHORT_ID = /^(?:\D{0,12}[\W_])?\d{0,4}$/;
  * ```
  */
 export class ToolCallAssembler {
-  readonly #makeId: () => string;
-  readonly #onBegin: ((call: BegunCall) => void) | undefined;
+  readonly #options: ToolCallAssemblerOptions;
   readonly #calls: Call[] = [];
   #open: Call | undefined;
   #sent = 0;
   #held = 0;
 
-  /**
-   * Makes the order of one choice's calls.
-   *
-   * @param makeId Gives an id for a call that came without one.
-   * @param onBegin Told of every call when its first fragment goes out.
-   */
-  constructor(makeId: () => string, onBegin?: (call: BegunCall) => void) {
-    this.#makeId = makeId;
-    this.#onBegin = onBegin;
+  /** Makes the assembler of one choice's calls. */
+  constructor(options: ToolCallAssemblerOptions) {
+    this.#options = options;
   }
 
   /** Whether any call was seen. */
@@ -147,6 +153,7 @@ export class ToolCallAssembler {
       if (call.name === "") call.name = UNNAMED;
       if (!call.any) {
         call.held = "{}";
+        call.text.push("{}");
         this.#held += 2;
       }
       call.any = true;
@@ -188,7 +195,7 @@ export class ToolCallAssembler {
       function: { name, arguments: text },
       ...extra,
     });
-    this.#onBegin?.({ id, extra, first: call.place === 0 });
+    this.#options.onBegin?.({ id, extra, first: call.place === 0 });
   }
 
   /** Which call a fragment belongs to: by its id, else by its index, else to the last one; a new one if none fits. */
@@ -205,9 +212,7 @@ export class ToolCallAssembler {
     }
     if (this.#calls.length >= MAX_CALLS) return undefined;
     const call: Call = {
-      id: id !== undefined && !SHORT_ID.test(id) && !this.#calls.some((call) => call.id === id)
-        ? id
-        : this.#makeId(),
+      id: id !== undefined && this.#isUnique(id, index) ? id : this.#options.makeId(),
       givenId: id,
       index,
       name: given,
@@ -220,6 +225,12 @@ export class ToolCallAssembler {
     };
     this.#calls.push(call);
     return call;
+  }
+
+  /** Whether an id names one call only, in this answer and in the conversation. */
+  #isUnique(id: string, index: number | undefined): boolean {
+    return !isNumbered(id, index ?? this.#calls.length) && !this.#options.usedIds?.has(id) &&
+      !this.#calls.some((call) => call.id === id);
   }
 
   #known(id: string | undefined, index: number | undefined, name: string): Call | undefined {

@@ -4,7 +4,6 @@
  * @module
  */
 
-
 /** The longest refusal that is read, in characters. */
 const MAX_REFUSAL = 1024 * 1024;
 
@@ -39,7 +38,10 @@ export function decoded(response: Response): Response {
   const headers = new Headers(response.headers);
   headers.delete("content-encoding");
   headers.delete("content-length");
-  return new Response(response.body.pipeThrough(new DecompressionStream(format)), { status: response.status, headers });
+  return new Response(response.body.pipeThrough(new DecompressionStream(format)), {
+    status: response.status,
+    headers,
+  });
 }
 
 /**

@@ -148,7 +148,12 @@ export class Gateway {
     const timer = setTimeout(() => controller.abort(silent(firstByteTimeout)), firstByteTimeout);
     let answer;
     try {
-      answer = await client.send(base + request.path, { method: "POST", headers: request.headers, body: request.body, signal: controller.signal });
+      answer = await client.send(base + request.path, {
+        method: "POST",
+        headers: request.headers,
+        body: request.body,
+        signal: controller.signal,
+      });
     } catch (cause) {
       request.signal.removeEventListener("abort", leave);
       request.signal.throwIfAborted();

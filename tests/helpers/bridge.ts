@@ -5,20 +5,15 @@
  * @module
  */
 
-import { toResponse } from "../../lib/http1/reply.ts";
-import type { Bridge } from "../../lib/bridge.ts";
+import { createApp, type RunningApp } from "../../lib/app.ts";
 import { readConfig, settings } from "../../lib/config/config.ts";
 import { parseCommandLine } from "../../lib/config/flags.ts";
-import { Gateway } from "../../lib/gateway/gateway.ts";
+import { type Client, createClient } from "../../lib/gateway/client.ts";
+import { fetchClient } from "../../lib/gateway/fetch_client.ts";
 import type { JsonObject } from "../../lib/json.ts";
+import { type RunningServer, serveApp } from "./serve_app.ts";
 import { Log } from "../../lib/observe/log.ts";
-import { ToolCallCache } from "../../lib/adapt/tool_call_cache.ts";
-import { Metrics } from "../../lib/observe/metrics.ts";
 import { parseModels } from "../../lib/models/catalog.ts";
-import { Negotiator } from "../../lib/adapt/negotiator.ts";
-import { createRouter } from "../../lib/router.ts";
-import { RunawayGuard } from "../../lib/adapt/retry_loop_guard.ts";
-import { type RunningServer, startServer } from "../../lib/serve.ts";
 import {
   createSimulator,
   type RecordedRequest,
@@ -52,7 +47,7 @@ export interface TestBridge {
   /** The program as one function. */
   readonly route: (request: Request) => Promise<Response>;
   /** Its parts. */
-  readonly bridge: Bridge;
+  readonly bridge: RunningApp;
   /** The simulated gateway; idle where another one is in its place. */
   readonly simulator: Simulator;
   /** The requests that reached the gateway, oldest first, whichever gateway it was. */
@@ -96,7 +91,7 @@ export function testBridge(options: TestBridgeOptions = {}): TestBridge {
     text: string;
   }[] = [];
   const fake = options.gateway;
-  const asFetch: typeof fetch = async (input, init) => {
+  const client = fetchClient(async (input, init) => {
     const request = new Request(input, init);
     if (fake === undefined) return await simulator.handler(request);
     const text = await request.clone().text();
@@ -108,13 +103,12 @@ export function testBridge(options: TestBridgeOptions = {}): TestBridge {
       text,
     });
     return await fake(request, requests.length);
-  };
-  const { bridge, log } = assemble(options, { base: "http://127.0.0.1:9", fetch: asFetch });
-  const reply = createRouter(bridge, () => bridge);
+  });
+  const { bridge, log } = assemble(options, "http://127.0.0.1:9", client);
   const route = async (request: Request) => {
-    const { body, ...head } = await reply(request);
-    // The server leaves it out.
-    return toResponse({ ...head, body: request.method === "HEAD" ? null : body });
+    const response = await bridge.handler(request);
+    // Deno.serve leaves it out.
+    return request.method === "HEAD" ? new Response(null, response) : response;
   };
   return {
     route,
@@ -132,7 +126,7 @@ export interface ListeningBridge extends AsyncDisposable {
   /** The bridge's address, without a slash at the end. */
   readonly url: string;
   /** Its parts. */
-  readonly bridge: Bridge;
+  readonly bridge: RunningApp;
   /** The simulated gateway. */
   readonly simulator: Simulator;
   /** Everything that was logged. */
@@ -161,14 +155,8 @@ export function listeningBridge(
   options: TestBridgeOptions = {},
 ): ListeningBridge {
   const { url: base, simulator, close } = startSimulator({ pace: 0, ...options.simulator });
-  const { bridge, log } = assemble(options, { base });
-  const { host, shutdownTime } = bridge.config;
-  const server = startServer({
-    host,
-    port: 0,
-    handler: createRouter(bridge, () => bridge),
-    shutdownTime,
-  });
+  const { bridge, log } = assemble(options, base, createClient({}));
+  const server = serveApp(bridge);
   return {
     url: server.url,
     bridge,
@@ -184,8 +172,9 @@ export function listeningBridge(
 
 function assemble(
   { flags = [], env = {}, models = OWN_MODELS }: TestBridgeOptions,
-  gateway: { readonly base: string; readonly fetch?: typeof fetch },
-): { bridge: Bridge; log: () => string } {
+  gateway: string,
+  client: Client,
+): { bridge: RunningApp; log: () => string } {
   const config = readConfig(settings(parseCommandLine(flags), { process: env }));
   const lines: string[] = [];
   const log = new Log({
@@ -196,19 +185,8 @@ function assemble(
   });
   const text = typeof models === "string" ? models : JSON.stringify(models);
   const catalogue = parseModels(text, "models.json");
-  const bridge: Bridge = {
-    config,
-    // Without a socket there is no port to try.
-    gateway: new Gateway({ ...config, ...gateway, proxied: gateway.fetch !== undefined }),
-    log,
-    metrics: new Metrics(),
-    catalogue: () => catalogue,
-    metadata: () => ({}),
-    negotiator: new Negotiator(),
-    memory: new ToolCallCache(),
-    guard: config.runawayGuard ? new RunawayGuard() : undefined,
-    userAgent: "fd-bridge/test",
-  };
+  const catalog = () => catalogue;
+  const bridge = createApp({ config, gateway, version: "test", catalog, log, client });
   return { bridge, log: () => lines.join("") };
 }
 

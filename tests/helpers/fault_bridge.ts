@@ -5,25 +5,13 @@
  * @module
  */
 
-import type { Bridge } from "../../lib/bridge.ts";
+import { createApp, type RunningApp } from "../../lib/app.ts";
 import { type Config, readConfig, settings } from "../../lib/config/config.ts";
-import { createClient, type Send } from "../../lib/http1/client.ts";
 import { parseCommandLine } from "../../lib/config/flags.ts";
-import { Gateway, type GatewayOptions } from "../../lib/gateway/gateway.ts";
-import { Log } from "../../lib/observe/log.ts";
-import { ToolCallCache } from "../../lib/adapt/tool_call_cache.ts";
-import { Metrics } from "../../lib/observe/metrics.ts";
+import { createClient } from "../../lib/gateway/client.ts";
 import { parseModels } from "../../lib/models/catalog.ts";
-import { Negotiator } from "../../lib/adapt/negotiator.ts";
-import { createRouter } from "../../lib/router.ts";
-import { RunawayGuard } from "../../lib/adapt/retry_loop_guard.ts";
-import { type RunningServer, startServer } from "../../lib/serve.ts";
-
-/** The ways in which the bridge asks the gateway; every test of faults holds for each. */
-export const WAYS: Readonly<Record<string, () => Send>> = {
-  fetch: () => fetch,
-  client: () => createClient().send,
-};
+import { Log } from "../../lib/observe/log.ts";
+import { type RunningServer, serveApp } from "./serve_app.ts";
 
 /** A model that goes by the chat surface, one by the Responses surface. */
 export const MODELS = { chat: "databricks-glm-5-2", responses: "databricks-gpt-5-5" } as const;
@@ -37,8 +25,6 @@ export interface FaultBridgeOptions {
   readonly flags?: readonly string[];
   /** Settings that no command line can have, such as shorter times. */
   readonly config?: Partial<Config>;
-  /** Of the gateway's client. */
-  readonly gateway?: Partial<GatewayOptions>;
 }
 
 /** A bridge that listens. */
@@ -48,7 +34,7 @@ export interface FaultBridge extends AsyncDisposable {
   /** Its port. */
   readonly port: number;
   /** Its parts. */
-  readonly bridge: Bridge;
+  readonly bridge: RunningApp;
   /** The server. */
   readonly server: RunningServer;
   /** Everything that was logged. */
@@ -90,7 +76,6 @@ export function startFaultBridge(
       for (const waiter of waiters) waiter();
     },
   });
-  const metrics = new Metrics();
   const catalogue = parseModels(
     JSON.stringify({
       models: [
@@ -100,26 +85,10 @@ export function startFaultBridge(
     }),
     "the test's list",
   );
-  const bridge: Bridge = {
-    config,
-    gateway: new Gateway({
-      ...config,
-      base: gateway,
-      onRetry: () => metrics.count("fd_bridge_retries_total"),
-      ...options.gateway,
-    }),
-    log,
-    metrics,
-    catalogue: () => catalogue,
-    metadata: () => ({}),
-    negotiator: new Negotiator(),
-    memory: new ToolCallCache(),
-    guard: config.runawayGuard ? new RunawayGuard() : undefined,
-    userAgent: "fd-bridge/test",
-  };
-  const { host, port, shutdownTime } = config;
-  const handler = createRouter(bridge, () => bridge);
-  const server = startServer({ host, port, shutdownTime, handler });
+  const catalog = () => catalogue;
+  const client = createClient(config as never);
+  const bridge = createApp({ config, gateway, version: "test", catalog, log, client });
+  const server = serveApp(bridge);
   return {
     url: server.url,
     port: server.port,

@@ -189,7 +189,14 @@ export function hasFinishReason(event: GatewayEvent): boolean {
  * @returns The events and the expectation.
  */
 export function write(stream: GatewayStream): WrittenStream {
-  const { events, reason, end, toolCalls, errorIncludes, lossy } = stream;
+  const { events, reason, lossy } = stream;
+  // A call without arguments at the limit was cut before its first: it must not be run. A whole object is complete.
+  const cutOff = stream.end === "clean" && reason === "length" &&
+    stream.toolCalls?.some((call) => call.arguments === "") &&
+    !JSON.stringify(events).includes('"arguments":{');
+  const end = cutOff ? "error" : stream.end;
+  const toolCalls = cutOff ? undefined : stream.toolCalls;
+  const errorIncludes = cutOff ? "must not be run" : stream.errorIncludes;
   const expected: Expected = {
     content: events.map((event) => event.content).join(""),
     reasoning: events.map((event) => event.reasoning).join(""),

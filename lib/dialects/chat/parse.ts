@@ -6,7 +6,16 @@
 
 import { BridgeError } from "../../errors.ts";
 import { isObject, type JsonObject } from "../../json.ts";
-import { checkFields, type FieldRules, isBoolean, isCount, isNumber, isString, wrongType } from "../check.ts";
+import {
+  checkFields,
+  type FieldRules,
+  isBoolean,
+  isCount,
+  isNumber,
+  isString,
+  modelOf,
+  wrongType,
+} from "../check.ts";
 import type { RequestSummary } from "../dialect.ts";
 
 /** Top-level fields; null counts as not there, as OpenAI has it. */
@@ -76,7 +85,8 @@ function checkMessages(messages: unknown): void {
  * @throws {BridgeError} kind `request`, with the field in `param`.
  */
 export function parseChat(body: JsonObject): RequestSummary {
+  const model = modelOf(body);
   checkFields(body, FIELDS, "");
   checkMessages(body.messages);
-  return { model: body.model as string, stream: body.stream === true };
+  return { model, stream: body.stream === true };
 }

@@ -35,19 +35,32 @@ import { ResponsesDecoder } from "./stream.ts";
 export const responsesClient: ClientDialect = {
   name: "responses",
   parseRequest(body) {
-    checkFields(body, { stream: { expected: "true or false", fits: isBoolean }, max_output_tokens: { expected: "a whole number from 1 on", fits: isCount } }, "");
-    if (!isString(body.input) && !Array.isArray(body.input)) throw wrongType("input", "a string or an array", body.input);
+    checkFields(body, {
+      stream: { expected: "true or false", fits: isBoolean },
+      max_output_tokens: { expected: "a whole number from 1 on", fits: isCount },
+    }, "");
+    if (!isString(body.input) && !Array.isArray(body.input)) {
+      throw wrongType("input", "a string or an array", body.input);
+    }
     return { model: body.model as string, stream: body.stream === true };
   },
   decodeRequest: (body) => body,
-  encoder: () => ({ chunk: () => "", end: () => "", error: () => "", heartbeat: ": fd-bridge keeps the connection open\n\n" }),
+  encoder: () => ({
+    chunk: () => "",
+    end: () => "",
+    error: () => "",
+    heartbeat: ": fd-bridge keeps the connection open\n\n",
+  }),
   encodeAnswer: (completion) => completion,
   encodeError: (error) => error.toBody(),
 };
 
 export const responsesSurface: SurfaceDialect = {
   name: "responses",
-  encodeRequest: (request, _target, calls) => ({ body: encodeRequest(request, { memory: calls as never }), dropped: [] }),
+  encodeRequest: (request, _target, calls) => ({
+    body: encodeRequest(request, { memory: calls as never }),
+    dropped: [],
+  }),
   passRequest: (body) => ({ body: encodePassthrough(body), dropped: [] }),
   isEvent: isResponsesEvent,
   decoder: ({ calls, model }) => new ResponsesDecoder({ memory: calls as never, model }),
@@ -58,29 +71,51 @@ export const responsesSurface: SurfaceDialect = {
 };
 class OldTranslator implements StreamCore {
   readonly heartbeat = "";
-  ended = false; finished = false; usage: JsonObject | undefined; error: BridgeError | undefined;
+  ended = false;
+  finished = false;
+  usage: JsonObject | undefined;
+  error: BridgeError | undefined;
   constructor(readonly secrets: readonly string[] = []) {}
-  get outcome() { return { finishReason: undefined, usage: this.usage, error: this.error, spoke: true }; }
+  get outcome() {
+    return { finishReason: undefined, usage: this.usage, error: this.error, spoke: true };
+  }
   event(event: import("../dialect.ts").SseEvent): string {
     if (this.ended) return "";
     if (event.type === "done") return this.end();
-    if (event.type === "malformed") return isAnswerPiece(event.text) ? this.end() : this.#fail(gatewayError(200, event.text, { secrets: this.secrets }));
+    if (event.type === "malformed") {
+      return isAnswerPiece(event.text)
+        ? this.end()
+        : this.#fail(gatewayError(200, event.text, { secrets: this.secrets }));
+    }
     const { value } = event;
-    if (typeof value.type !== "string" && isErrorBody(value)) return this.#fail(gatewayError(200, value, { secrets: this.secrets }));
+    if (typeof value.type !== "string" && isErrorBody(value)) {
+      return this.#fail(gatewayError(200, value, { secrets: this.secrets }));
+    }
     const type = typeof value.type === "string" ? value.type : "message";
     if (type === "response.created") this.finished = false;
-    if (["response.completed", "response.incomplete", "response.failed", "error"].includes(type)) this.finished = true;
-    if (isObject(value.response) && isObject(value.response.usage)) this.usage = value.response.usage;
+    if (["response.completed", "response.incomplete", "response.failed", "error"].includes(type)) {
+      this.finished = true;
+    }
+    if (isObject(value.response) && isObject(value.response.usage)) {
+      this.usage = value.response.usage;
+    }
     return `event: ${type}\ndata: ${JSON.stringify(value)}\n\n`;
   }
   end(cause?: unknown): string {
     if (this.ended) return "";
     this.ended = true;
     if (this.finished) return "";
-    return this.#fail(cause instanceof BridgeError ? cause : new BridgeError("interrupted", "The gateway's stream broke off before the response was complete: it is cut off here.", { code: "stream_interrupted", cause }));
+    return this.#fail(
+      cause instanceof BridgeError ? cause : new BridgeError(
+        "interrupted",
+        "The gateway's stream broke off before the response was complete: it is cut off here.",
+        { code: "stream_interrupted", cause },
+      ),
+    );
   }
   #fail(error: BridgeError): string {
-    this.ended = true; this.error = error;
+    this.ended = true;
+    this.error = error;
     const { message, code, param } = error;
     return `event: error\ndata: ${JSON.stringify({ type: "error", code, message, param })}\n\n`;
   }
