@@ -87,15 +87,7 @@ export function createApp(options: AppOptions): RunningApp {
     metadata: listedMetadata,
     log,
     metrics,
-    gateway: new Gateway({
-      ...config,
-      base: options.gateway,
-      client,
-      onRetry(reason, delay) {
-        metrics.count("fd_bridge_retries_total");
-        log.warn(`${reason}; asking again`, { delay_ms: Math.round(delay) });
-      },
-    }),
+    gateway: new Gateway({ ...config, base: options.gateway, client }),
     negotiator: new Negotiator(),
     calls: new ToolCallCache(),
     guard: config.runawayGuard ? new RunawayGuard() : undefined,

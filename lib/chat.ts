@@ -182,6 +182,13 @@ async function ask(context: ExchangeContext): Promise<Answer> {
       body,
       signal: context.controller.signal,
       budget,
+      onRetry(reason, delay) {
+        app.metrics.count("fd_bridge_retries_total");
+        app.log.warn(`${reason}; asking again`, {
+          model: summary.model,
+          delay_ms: Math.round(delay),
+        });
+      },
     });
     if (answer.ok) return answer;
 
@@ -401,7 +408,7 @@ async function readJson(
     }
   }
   const cause = failure();
-  if (cause instanceof BridgeError) throw cause;
+  if (cause?.kind === "timeout") throw cause;
   let body: unknown;
   try {
     body = JSON.parse(text);

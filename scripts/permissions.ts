@@ -27,6 +27,10 @@ export const ENVIRONMENT_VARIABLES: readonly string[] = [
   "no_proxy",
   "DENO_CERT",
   "DENO_TLS_CA_STORE",
+  "SSL_CERT_FILE",
+  // undici asks for these two.
+  "JEST_WORKER_ID",
+  "UNDICI_NO_WASM_SIMD",
   // Colours, and the user's configuration folder on each system.
   "NO_COLOR",
   "HOME",

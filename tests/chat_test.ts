@@ -329,7 +329,8 @@ for (const [what, model, steps] of LIVE) {
     assertEquals(await nextEvent(reader!), "data: [DONE]\n\n");
     assertEquals((await reader!.read()).done, true, "the body closes with [DONE]");
     await done;
-    await close();
+    // The bridge does not wait for long for the gateway to close.
+    await close().catch(() => {});
   });
 }
 
@@ -406,7 +407,7 @@ Deno.test("chat() answers requests that are none with a 400 that names the fault
     [{ model: "m", messages, stream: "yes" }, "`stream`"],
     [{ model: "m", messages, tools: {} }, "`tools`"],
     [{ model: "m", messages, max_tokens: 0.5 }, "`max_tokens`"],
-    [{ model: "m", input: 5 }, "`input`"],
+    [{ model: "m", input: "x" }, "`messages`"],
     [deep, "levels deep"],
   ];
   for (const [body, words] of cases) {
@@ -504,7 +505,7 @@ Deno.test("chat() surfaces a refusal that teaches nothing as it is, after one tr
   }
 });
 
-Deno.test("chat() tries three times at most, and not again once it knows better", async () => {
+Deno.test("chat() tries five times at most, and not again once it knows better", async () => {
   let known = 0;
   const gateway = (_request: Request, number: number) => {
     known = number;
@@ -513,10 +514,10 @@ Deno.test("chat() tries three times at most, and not again once it knows better"
   const bridge = testBridge({ gateway, flags: NO_WAITING });
   const fields = Object.fromEntries(Array.from({ length: 9 }, (_, at) => [`f${at + 1}`, at]));
   const response = await bridge.post(CHAT, ask("databricks-kimi-k3", "x", fields));
-  assertEquals([response.status, known], [400, 3]);
-  assertStringIncludes((await response.json()).error.message, 'unknown field "f3"');
+  assertEquals([response.status, known], [400, 5]);
+  assertStringIncludes((await response.json()).error.message, 'unknown field "f5"');
   await (await bridge.post(CHAT, ask("databricks-kimi-k3", "x", fields))).body?.cancel();
-  assertEquals(["f1" in sentTo(bridge)[3]!, "f2" in sentTo(bridge)[3]!], [false, false]);
+  assertEquals(["f1" in sentTo(bridge)[5]!, "f2" in sentTo(bridge)[5]!], [false, false]);
   assertStringIncludes(bridge.log(), "learned: send no f1");
 });
 

@@ -18,7 +18,6 @@ import {
   MODELS,
   RawClient,
   startFaultBridge,
-  WAYS,
 } from "./helpers/fault_bridge.ts";
 import {
   cuts,
@@ -27,15 +26,17 @@ import {
   randomGatewayBytes,
   violations,
 } from "./helpers/mutate.ts";
-import { losesClients } from "../lib/serve.ts";
+import { losesClients } from "../lib/listen.ts";
 import { FORGE_REQUESTS } from "./helpers/requests.ts";
 import { assertStrictStream } from "./helpers/strict_stream.ts";
 
 /** How many cases there are, and after how many milliseconds it is enough, on whatever machine. */
 const CASES = 24_000;
 const TIME = 26_000;
-/** Whether this Deno's way to the gateway closes every connection that is given up. */
-const SOUND = losesClients(Deno.version.deno);
+/** The least cases of each kind: a machine on which fewer fit into the time shows nothing. */
+const LEAST = 50;
+/** Whether this Deno's server notices every client that leaves. */
+const SOUND = !losesClients(Deno.version.deno);
 /** How many run at once. */
 const WORKERS = 24;
 
@@ -123,13 +124,8 @@ async function assertWellFormed(response: Response): Promise<void> {
   const text = await response.text();
   if (response.headers.get("content-type") === "text/event-stream") {
     assertEquals(response.status, 200);
-    try {
-      return void assertStrictStream(text);
-    } catch (error) {
-      // A tool call whose name was destroyed has none: it is told as it is, nobody can know better.
-      if (/starts a tool call without a name/.test((error as Error).message)) return;
-      throw error;
-    }
+    assertStrictStream(text);
+    return;
   }
   const body = JSON.parse(text);
   if (response.status === 200) {
@@ -293,10 +289,10 @@ const KINDS: Readonly<Record<string, (one: Case) => Promise<void>>> = {
     const client = await RawClient.send(bridge.port, "");
     // A server that has heard enough may close while the rest is being sent.
     await client.write(bytes).catch(() => {});
-    const text = random.chance(0.7) && bytes.includes(0x7b)
-      ? ""
-      : await Promise.race([client.read("\r\n"), pause(20)]);
-    assert(text === undefined || text === "" || /^HTTP\/1\.[01] \d{3}/.test(text), text);
+    // Nothing more will come: whatever was sent, the server answers or closes.
+    await client.finish().catch(() => {});
+    const text = await client.read();
+    assert(text === "" || /^HTTP\/1\.[01] \d{3}/.test(text), text);
     client.leave();
   },
   /** A client that leaves whenever it likes. */
@@ -353,11 +349,10 @@ function pause(time: number): Promise<undefined> {
 }
 
 Deno.test({
-  name: "the real server stays up and well-behaved, whatever is thrown at it",
-  // Its own ending counts what must not be left open: requests at the gateway, and streams. Timers that wait
-  // for the rest of a body or a connection end by themselves, and may outlive the test for a second.
-  sanitizeResources: false,
-  sanitizeOps: false,
+  name: SOUND
+    ? "the real server stays up and well-behaved, whatever is thrown at it"
+    : `the real server stays up, whatever is thrown at it (skipped: Deno ${Deno.version.deno} doesn't notice every client that leaves)`,
+  ignore: !SOUND,
   fn: throwEverything,
 });
 
@@ -371,8 +366,6 @@ async function throwEverything(): Promise<void> {
   });
   await using bridge = startFaultBridge(gateway.url, {
     flags: ["--retries", "0", "--no-runaway-guard", "--log-level", "error"],
-    // As the program does it: without fetch, where that is faster.
-    gateway: { fetch: Object.values(WAYS).at(-1)!() },
   });
   const start = performance.now();
   const done: Record<string, number> = {};
@@ -406,6 +399,8 @@ async function throwEverything(): Promise<void> {
     await pause(10);
   }
   assertEquals(bridge.bridge.metrics.openStreams, 0);
-  const forgotten = SOUND ? 0 : Math.ceil(done.leave / 50);
-  assert(gateway.open <= forgotten, `${gateway.open} requests to the gateway are still open`);
+  assertEquals(gateway.open, 0, "requests to the gateway that are still open");
+  for (const kind of new Set(MIX)) {
+    assert(done[kind] >= LEAST, `only ${done[kind] ?? 0} cases of ${kind}, expected ${LEAST}`);
+  }
 }

@@ -76,7 +76,11 @@ export async function prepareServe(start: Start): Promise<Prepared> {
     version: system.version,
     catalog: () => models.catalogue,
     log,
-    client: createClient({ ...config, certificates, proxy: proxies.proxyFor(gateway) } as never),
+    client: createClient({
+      ...config,
+      authorities: certificates ? await usualAuthorities(system, certificates) : undefined,
+      proxies: proxies.settings,
+    }),
   });
   const stopWatching = models.watch(POLL);
   return {
@@ -104,6 +108,19 @@ export async function prepareServe(start: Start): Promise<Prepared> {
       await simulated?.close();
     },
   };
+}
+
+/** What Deno trusts, and the given certificates: to name some to undici replaces all others. */
+async function usualAuthorities(system: System, certificates: string): Promise<string[]> {
+  const { getCACertificates } = await import("node:tls");
+  const stores = (system.variable("DENO_TLS_CA_STORE") ?? "mozilla").split(",");
+  const own = system.variable("DENO_CERT");
+  return [
+    ...stores.includes("mozilla") ? getCACertificates("bundled") : [],
+    ...stores.includes("system") ? getCACertificates("system") : [],
+    ...own ? [await system.readText(own) ?? ""] : [],
+    certificates,
+  ];
 }
 
 function isColored(system: System): boolean {

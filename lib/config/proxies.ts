@@ -7,6 +7,7 @@
 
 import { isLoopback } from "./base_url.ts";
 import { BridgeError } from "../errors.ts";
+import type { ProxySettings } from "../gateway/client.ts";
 import type { ReadText } from "./locate.ts";
 
 /** The environment, as far as the network needs it. */
@@ -23,6 +24,8 @@ export interface Proxies {
   readonly loopbackProxied: boolean;
   /** The proxy between the bridge and an address, or undefined. */
   readonly proxyFor: (url: string) => string | undefined;
+  /** The proxies for each scheme, and the hosts that are reached directly. */
+  readonly settings: ProxySettings;
 }
 
 /** Deno reads each of them in upper case first, then in lower case. */
@@ -83,12 +86,22 @@ export function setUpNetwork(
   }
   return {
     loopbackProxied,
+    settings: {
+      http: withScheme(http ?? all),
+      https: withScheme(https ?? all),
+      none: [NO_PROXY, OURS].filter(Boolean).join(","),
+    },
     proxyFor(url) {
       const { hostname, protocol } = new URL(url);
       const proxy = (protocol === "https:" ? https : http) ?? all;
       return isLoopback(hostname) || isExcepted(hostname, NO_PROXY) ? undefined : proxy;
     },
   };
+}
+
+/** People write `proxy:3128`, too. */
+function withScheme(proxy: string | undefined): string | undefined {
+  return proxy === undefined || proxy.includes("://") ? proxy : `http://${proxy}`;
 }
 
 /** Whether `NO_PROXY` takes a host out: itself, a domain that it is in, or all. */

@@ -4,44 +4,62 @@
  * @module
  */
 
+import { createBrotliDecompress, createZstdDecompress } from "node:zlib";
+import { Duplex } from "node:stream";
+import { BridgeError } from "../errors.ts";
+
 /** The longest refusal that is read, in characters. */
 const MAX_REFUSAL = 1024 * 1024;
 
-/** How long the body of a refusal may take. */
+/** How long the body of a refusal may take, in milliseconds. */
 const REFUSAL_TIME = 10_000;
 
 /** `content-encoding` → what takes it back. */
-const ENCODINGS: Readonly<Record<string, CompressionFormat>> = {
-  gzip: "gzip",
-  "x-gzip": "gzip",
-  deflate: "deflate",
-};
+const ENCODINGS: ReadonlyMap<string, () => TransformStream<Uint8Array, Uint8Array>> = new Map([
+  ["gzip", () => web(new DecompressionStream("gzip"))],
+  ["x-gzip", () => web(new DecompressionStream("gzip"))],
+  ["deflate", () => web(new DecompressionStream("deflate"))],
+  ["br", () => web(Duplex.toWeb(createBrotliDecompress()))],
+  ["zstd", () => web(Duplex.toWeb(createZstdDecompress()))],
+]);
+
+function web(pair: unknown): TransformStream<Uint8Array, Uint8Array> {
+  return pair as TransformStream<Uint8Array, Uint8Array>;
+}
 
 /**
- * An answer without the compression that nobody asked for: proxies in between add it. `fetch` leaves it
- * in place where a request says `accept-encoding: identity`.
+ * An answer without the compression that nobody asked for; proxies in between add it.
+ *
+ * @throws {BridgeError} kind `gateway`, for an encoding that isn't known; the body is cancelled.
  *
  * @example
  * ```ts
  * import { decoded } from "./body.ts";
+ * import { assertEquals } from "@std/assert";
  *
  * const zipped = new Blob(["hi"]).stream().pipeThrough(new CompressionStream("gzip"));
  * const response = new Response(zipped, { headers: { "content-encoding": "gzip" } });
- * const text = await new Response(decoded(response).body).text();
- * if (text !== "hi") throw new Error("taken back");
+ * assertEquals(await decoded(response).text(), "hi");
  * ```
  */
 export function decoded(response: Response): Response {
-  const encoding = response.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
-  const format = ENCODINGS[encoding];
-  if (format === undefined || response.body === null) return response;
+  const encoding = response.headers.get("content-encoding")?.trim().toLowerCase() ?? "";
+  if (encoding === "" || encoding === "identity" || response.body === null) return response;
+  const decode = ENCODINGS.get(encoding);
+  if (decode === undefined) {
+    response.body.cancel().catch(() => {});
+    throw new BridgeError(
+      "gateway",
+      `The gateway's answer is compressed as "${
+        encoding.slice(0, 40)
+      }", which the bridge can't read. A proxy in between may have done that: exempt the gateway from it.`,
+      { code: "content_encoding" },
+    );
+  }
   const headers = new Headers(response.headers);
   headers.delete("content-encoding");
   headers.delete("content-length");
-  return new Response(response.body.pipeThrough(new DecompressionStream(format)), {
-    status: response.status,
-    headers,
-  });
+  return new Response(response.body.pipeThrough(decode()), { status: response.status, headers });
 }
 
 /**
@@ -49,32 +67,24 @@ export function decoded(response: Response): Response {
  * refusal all the same: its status says enough.
  *
  * @param response The gateway's, body unread.
- * @param controller Ends its request.
- *
- * @example
- * ```ts
- * import { readRefusal } from "./body.ts";
- *
- * const text = await readRefusal(new Response("Invalid Token"), new AbortController());
- * if (text !== "Invalid Token") throw new Error(text);
- * ```
  */
-export async function readRefusal(
-  response: Response,
-  controller: AbortController,
-): Promise<string> {
-  const timer = setTimeout(() => controller.abort(), REFUSAL_TIME);
+export async function readRefusal(response: Response): Promise<string> {
+  if (response.body === null) return "";
+  const reader = response.body.getReader();
+  const timer = setTimeout(() => reader.cancel().catch(() => {}), REFUSAL_TIME);
   const decoder = new TextDecoder();
   let text = "";
   try {
-    for await (const piece of response.body ?? []) {
-      text += decoder.decode(piece, { stream: true });
-      if (text.length > MAX_REFUSAL) break;
+    while (text.length <= MAX_REFUSAL) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      text += decoder.decode(value, { stream: true });
     }
   } catch {
     // What came until then is all there is.
   } finally {
     clearTimeout(timer);
+    reader.cancel().catch(() => {});
   }
   return text.slice(0, MAX_REFUSAL);
 }

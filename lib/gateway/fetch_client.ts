@@ -17,8 +17,7 @@ export type FetchLike = (input: string, init: RequestInit) => Promise<Response>;
  */
 export function fetchClient(send: FetchLike): Client {
   return {
-    send: async (url, init) =>
-      toAnswer(await send(url, { ...init, redirect: "manual" } as RequestInit)),
+    send: async (url, init) => toAnswer(await send(url, { ...init, redirect: "manual" })),
     close: () => Promise.resolve(),
   };
 }

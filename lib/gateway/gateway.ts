@@ -5,9 +5,9 @@
  * @module
  */
 
-import { decoded, readRefusal } from "./body.ts";
 import { BridgeError } from "../errors.ts";
-import type { Client } from "./client.ts";
+import { decoded, readRefusal } from "./body.ts";
+import { type Client, RequestFailure } from "./client.ts";
 import { type Refusal, retryDelay, retryReason } from "./retries.ts";
 import { networkFault } from "./unreachable.ts";
 
@@ -23,6 +23,8 @@ export interface GatewayRequest {
   readonly signal: AbortSignal;
   /** What is left of the retries, where several requests share them. @default a full one */
   readonly budget?: RetryBudget;
+  /** Called before every retry. */
+  readonly onRetry?: (reason: string, delay: number) => void;
 }
 
 /** How often, and until when, something may be asked again. */
@@ -37,12 +39,10 @@ export interface RetryBudget {
 export type GatewayAnswer =
   | {
     readonly ok: true;
-    /** Status 2xx, body unread. */
+    /** Status 2xx, body unread. The body never errors: it ends where it breaks off. */
     readonly response: Response;
-    /** Why the body ended early. */
-    readonly failure: () => unknown;
-    /** Ends the gateway's request; safe to call at any time. */
-    readonly abort: (reason: unknown) => void;
+    /** Why the body broke off, as an error for its reader; undefined where it is complete. */
+    readonly failure: () => BridgeError | undefined;
   }
   | { readonly ok: false } & Refusal;
 
@@ -50,20 +50,18 @@ export type GatewayAnswer =
 export interface GatewayOptions {
   /** Base URL without a trailing slash. */
   readonly base: string;
-  /** How long a connection may take. */
+  /** Sends requests. */
+  readonly client: Client;
+  /** How long a connection may take; for messages. */
   readonly connectTimeout: number;
-  /** How long until the answer begins. */
+  /** How long until the answer begins; for messages. */
   readonly firstByteTimeout: number;
+  /** How long the answer may be silent; for messages. */
+  readonly idleTimeout: number;
   /** Retries of one request. */
   readonly retries: number;
   /** Time for all of them. */
   readonly retryTime: number;
-  /** Told of every retry. */
-  readonly onRetry?: (reason: string, delay: number) => void;
-  /** Sends. */
-  readonly client: Client;
-  /** Whether a proxy stands in between; then the gateway's own port can't be tried. @default {false} */
-  readonly proxied?: boolean;
   /** A number from 0 to 1, for jitter. @default {Math.random} */
   readonly random?: () => number;
   /** Milliseconds since 1970. @default {Date.now} */
@@ -72,30 +70,11 @@ export interface GatewayOptions {
   readonly sleep?: (time: number, signal: AbortSignal) => Promise<void>;
 }
 
-/**
- * The gateway behind its base URL.
- *
- * @example
- * ```ts
- * import { Gateway } from "./gateway.ts";
- *
- * const gateway = new Gateway({
- *   base: "http://127.0.0.1:9",
- *   connectTimeout: 1000,
- *   firstByteTimeout: 1000,
- *   retries: 0,
- *   retryTime: 0,
- *   fetch: () => Promise.resolve(new Response("{}")),
- * });
- * const { signal } = new AbortController();
- * const answer = await gateway.post({ path: "/mlflow/v1/chat/completions", headers: {}, body: "{}", signal });
- * if (!answer.ok) throw new Error("the answer is handed over");
- * ```
- */
+/** The gateway behind its base URL. */
 export class Gateway {
   readonly #options: GatewayOptions;
 
-  /** Makes a gateway of its address, timeouts and retries. */
+  /** Makes a gateway of its address, client and retries. */
   constructor(options: GatewayOptions) {
     this.#options = options;
   }
@@ -105,19 +84,24 @@ export class Gateway {
     return this.#options.base;
   }
 
-  /** The retries that one request of a client's has, however often it is sent. */
-  budget(): RetryBudget {
+  /**
+   * The retries that one request of a client's has, however often it is sent.
+   *
+   * @param most The most retries, where it is fewer than the settings say.
+   */
+  budget(most: number = Infinity): RetryBudget {
     const { retries, retryTime, now = Date.now } = this.#options;
-    return { retries, until: now() + retryTime };
+    return { retries: Math.min(retries, most), until: now() + retryTime };
   }
 
   /**
-   * Sends a request, and again where that may help, as long as no byte of an answer has come.
+   * Sends a request, and again where that may help, as long as no byte of an answer has come. A request
+   * that may have reached the gateway is sent again only where the gateway answered it.
    *
    * @throws {BridgeError} kind `unreachable` or `timeout`; the signal's reason when the client left.
    */
   async post(request: GatewayRequest): Promise<GatewayAnswer> {
-    const { onRetry, random = Math.random, now = Date.now, sleep = wait } = this.#options;
+    const { random = Math.random, now = Date.now, sleep = wait } = this.#options;
     const budget = request.budget ?? this.budget();
     for (let attempt = 0;; attempt++) {
       const outcome = await this.#once(request).catch((error: unknown) => {
@@ -133,49 +117,83 @@ export class Gateway {
         return outcome;
       }
       budget.retries--;
-      onRetry?.(reason, delay);
+      request.onRetry?.(reason, delay);
       await sleep(delay, request.signal);
     }
   }
 
-  async #once(request: GatewayRequest): Promise<GatewayAnswer> {
-    const { base, client, firstByteTimeout } = this.#options;
-    request.signal.throwIfAborted();
-    const controller = new AbortController();
-    const abort = (reason: unknown) => controller.abort(reason);
-    const leave = () => abort(request.signal.reason);
-    request.signal.addEventListener("abort", leave, { once: true });
-    const timer = setTimeout(() => controller.abort(silent(firstByteTimeout)), firstByteTimeout);
-    let answer;
-    try {
-      answer = await client.send(base + request.path, {
-        method: "POST",
-        headers: request.headers,
-        body: request.body,
-        signal: controller.signal,
+  async #once({ path, headers, body, signal }: GatewayRequest): Promise<GatewayAnswer> {
+    const { base, client } = this.#options;
+    const answer = await client.send(base + path, { method: "POST", headers, body, signal })
+      .catch((cause: unknown) => {
+        signal.throwIfAborted();
+        throw this.#failure(cause);
       });
-    } catch (cause) {
-      request.signal.removeEventListener("abort", leave);
-      request.signal.throwIfAborted();
-      throw controller.signal.aborted ? controller.signal.reason : this.#unreachable(cause);
-    } finally {
-      clearTimeout(timer);
-    }
     const response = decoded(answer.response);
-    if (response.ok) return { ok: true, response, failure: answer.failure, abort };
-    const text = await readRefusal(response, controller);
-    request.signal.removeEventListener("abort", leave);
-    if (response.status >= 300 && response.status < 400) throw this.#redirected(response);
+    if (response.ok) {
+      const failure = () => {
+        const cause = answer.failure();
+        return cause === undefined ? undefined : this.#broken(cause);
+      };
+      return { ok: true, response, failure };
+    }
+    if (response.status >= 300 && response.status < 400) {
+      await response.body?.cancel();
+      throw this.#redirected(response);
+    }
+    const text = await readRefusal(response);
     return { ok: false, status: response.status, headers: response.headers, text };
   }
 
-  #unreachable(cause: unknown): BridgeError {
+  /** Why no answer began. */
+  #failure(cause: unknown): BridgeError {
+    const code = cause instanceof RequestFailure ? cause.code : "";
+    if (code === "UND_ERR_CONNECT_TIMEOUT") {
+      return new BridgeError(
+        "timeout",
+        `The gateway at ${this.base} can't be reached: no connection within ${
+          this.#options.connectTimeout / 1000
+        } s. Check the address, the network and the VPN.`,
+        { code: "connect_timeout", cause },
+      );
+    }
+    if (code === "UND_ERR_HEADERS_TIMEOUT") {
+      return new BridgeError(
+        "timeout",
+        `The gateway did not begin to answer within ${
+          this.#options.firstByteTimeout / 1000
+        } s. Ask again, or allow more with --first-byte-timeout.`,
+        { code: "first_byte_timeout", cause },
+      );
+    }
     const { means, passing } = networkFault(cause);
-    const way = this.#options.proxied ? " through the proxy" : "";
+    const sent = cause instanceof RequestFailure && cause.sent;
     return new BridgeError(
       "unreachable",
-      `The gateway at ${this.base} can't be reached${way}: ${means}`,
-      { code: passing ? "unreachable" : "certificate", cause },
+      `The gateway at ${this.base} can't be reached: ${means}`,
+      {
+        code: !passing ? "certificate" : sent ? "connection_closed" : "unreachable",
+        cause,
+      },
+    );
+  }
+
+  /** Why an answer's body broke off. */
+  #broken(cause: unknown): BridgeError {
+    if (cause instanceof BridgeError) return cause;
+    if ((cause as { code?: unknown }).code === "UND_ERR_BODY_TIMEOUT") {
+      return new BridgeError(
+        "timeout",
+        `The gateway was silent for ${
+          this.#options.idleTimeout / 1000
+        } s in the middle of the answer: it is cut off here. Ask again, or allow more with --idle-timeout.`,
+        { code: "idle_timeout", cause },
+      );
+    }
+    return new BridgeError(
+      "interrupted",
+      "The connection to the gateway broke before the answer was complete: it is cut off here. Ask again if you need the rest.",
+      { code: "stream_interrupted", cause },
     );
   }
 
@@ -190,16 +208,6 @@ export class Gateway {
       { code: "redirected" },
     );
   }
-}
-
-function silent(time: number): BridgeError {
-  return new BridgeError(
-    "timeout",
-    `The gateway did not begin to answer within ${
-      time / 1000
-    } s. Ask again, or allow more with --first-byte-timeout.`,
-    { code: "first_byte_timeout" },
-  );
 }
 
 /** Waits, or rejects with the signal's reason. */

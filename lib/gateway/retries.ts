@@ -45,9 +45,8 @@ const BACKOFF = 500;
  */
 export function retryReason(failure: Refusal | BridgeError): string | undefined {
   if (failure instanceof BridgeError) {
-    return failure.kind === "unreachable" && failure.code !== "certificate"
-      ? "the connection failed"
-      : undefined;
+    // Any other code means that the request may have reached the gateway, or that it never will.
+    return failure.code === "unreachable" ? "the connection failed" : undefined;
   }
   if (!STATUSES.has(failure.status) || PERMANENT.test(failure.text)) return undefined;
   return `the gateway answered ${failure.status}`;

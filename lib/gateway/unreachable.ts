@@ -15,7 +15,7 @@ export interface NetworkFault {
   readonly passing: boolean;
 }
 
-/** Words of the network's → what they mean to a person. The first row that fits is used. */
+/** Codes and words of the network's → what they mean to a person. The first row that fits is used. */
 const FAULTS: readonly (NetworkFault & { words: RegExp })[] = [
   {
     words:
@@ -25,18 +25,29 @@ const FAULTS: readonly (NetworkFault & { words: RegExp })[] = [
     passing: true,
   },
   {
+    words: /CERT_HAS_EXPIRED|CERT_NOT_YET_VALID|certificate expired|not valid yet/i,
+    means: "its certificate has expired or is not valid yet. Check this machine's clock.",
+    passing: false,
+  },
+  {
+    words: /ERR_TLS_CERT_ALTNAME_INVALID|NotValidForName|altnames/i,
+    means:
+      "its certificate is for another name. Check the address, and whether a proxy stands in between.",
+    passing: false,
+  },
+  {
     words: /CA file/i,
     means: "the certificates that DENO_CERT names can't be read. Check the file.",
     passing: false,
   },
   {
-    words: /certificate|UnknownIssuer|self.signed|\btls\b|\bssl\b/i,
+    words: /certificate|UnknownIssuer|self.signed|_CERT|UNABLE_TO_|\btls\b|\bssl\b|ERR_SSL/i,
     means:
       "its certificate is not trusted. On a company network name the company's certificate with --ca-file, or set DENO_TLS_CA_STORE=system,mozilla.",
     passing: false,
   },
   {
-    words: /proxy|tunnel/i,
+    words: /proxy|tunnel|UND_ERR_ABORTED/i,
     means: "the proxy did not let it through. Check HTTPS_PROXY and NO_PROXY.",
     passing: true,
   },
@@ -46,8 +57,13 @@ const FAULTS: readonly (NetworkFault & { words: RegExp })[] = [
     passing: true,
   },
   {
+    words: /ENETUNREACH|EHOSTUNREACH|ENETDOWN|network is unreachable|no route/i,
+    means: "there is no network that leads there. Check the connection and the VPN.",
+    passing: true,
+  },
+  {
     words:
-      /connection (was )?(reset|closed|aborted)|ECONNRESET|EPIPE|socket hang up|broken pipe|incomplete|eof|end of file|unexpected/i,
+      /connection (was )?(reset|closed|aborted)|ECONNRESET|EPIPE|UND_ERR_SOCKET|other side closed|socket hang up|broken pipe|incomplete|eof|end of file|unexpected/i,
     means: "it closed the connection before it answered.",
     passing: true,
   },
@@ -71,8 +87,8 @@ const ADDRESS = /\b(for url|for|from) \(?(https?:\/\/)?[^\s()]*[:/][^\s()]*\)?/g
  */
 export function networkFault(cause: unknown): NetworkFault {
   const words: string[] = [];
-  for (let error = cause; error instanceof Error && words.length < 4; error = error.cause) {
-    words.push(error.message);
+  for (let error = cause; error instanceof Error && words.length < 10; error = error.cause) {
+    words.push(error.message, String((error as { code?: unknown }).code ?? ""));
   }
   const text = words.join(": ").replace(ADDRESS, "");
   return FAULTS.find((row) => row.words.test(text)) ??

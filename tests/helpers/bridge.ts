@@ -155,7 +155,7 @@ export function listeningBridge(
   options: TestBridgeOptions = {},
 ): ListeningBridge {
   const { url: base, simulator, close } = startSimulator({ pace: 0, ...options.simulator });
-  const { bridge, log } = assemble(options, base, createClient({}));
+  const { bridge, log } = assemble(options, base);
   const server = serveApp(bridge);
   return {
     url: server.url,
@@ -173,7 +173,7 @@ export function listeningBridge(
 function assemble(
   { flags = [], env = {}, models = OWN_MODELS }: TestBridgeOptions,
   gateway: string,
-  client: Client,
+  own?: Client,
 ): { bridge: RunningApp; log: () => string } {
   const config = readConfig(settings(parseCommandLine(flags), { process: env }));
   const lines: string[] = [];
@@ -186,6 +186,7 @@ function assemble(
   const text = typeof models === "string" ? models : JSON.stringify(models);
   const catalogue = parseModels(text, "models.json");
   const catalog = () => catalogue;
+  const client = own ?? createClient(config);
   const bridge = createApp({ config, gateway, version: "test", catalog, log, client });
   return { bridge, log: () => lines.join("") };
 }

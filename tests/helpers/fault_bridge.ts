@@ -86,7 +86,7 @@ export function startFaultBridge(
     "the test's list",
   );
   const catalog = () => catalogue;
-  const client = createClient(config as never);
+  const client = createClient(config);
   const bridge = createApp({ config, gateway, version: "test", catalog, log, client });
   const server = serveApp(bridge);
   return {
@@ -153,6 +153,11 @@ export class RawClient {
       this.#text += decoder.decode(piece.subarray(0, count), { stream: true });
     }
     return this.#text;
+  }
+
+  /** Says that nothing more will be sent. */
+  async finish(): Promise<void> {
+    await this.#connection.closeWrite();
   }
 
   /** Leaves. */
