@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { run } from "../lib/app.ts";
+import { run } from "./helpers/run.ts";
 import { type ConfigReport, configText } from "../lib/commands/config.ts";
 import type { System } from "../lib/system/system.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { run } from "../lib/app.ts";
+import { run } from "./helpers/run.ts";
 import { withGateway } from "../lib/commands/first_run.ts";
 import { createSimulator } from "../lib/simulator/mod.ts";
 import { Terminal } from "../lib/system/terminal.ts";

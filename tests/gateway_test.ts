@@ -1,18 +1,22 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { BridgeError } from "../lib/errors.ts";
+import { type Client, RequestFailure } from "../lib/gateway/client.ts";
+import { fetchClient } from "../lib/gateway/fetch_client.ts";
 import { Gateway, type GatewayOptions } from "../lib/gateway/gateway.ts";
 import { errorFixtures } from "./helpers/fixtures.ts";
 
-/** A step of a fake gateway: an answer, or what `fetch` rejects with. */
+/** A step of a fake gateway: an answer, or what the client rejects with. */
 type Step = () => Response | Error;
 
 const status = (code: number, headers: Record<string, string> = {}, body = "") => () =>
   new Response(body, { status: code, headers });
 const fine = status(200);
-const fails = (words: string) => () => new TypeError(words);
-const REFUSED = fails(
-  "error sending request for url (http://127.0.0.1:9/): client error (Connect): tcp connect error: Connection refused (os error 111)",
-);
+
+/** A failure with a code of undici's or the system's. */
+function failure(code: string, words = code, sent = false): RequestFailure {
+  return new RequestFailure(Object.assign(new Error(words), { code }), sent);
+}
+const REFUSED = () => failure("ECONNREFUSED", "connect ECONNREFUSED 127.0.0.1:9");
 
 /** A gateway whose answers, clock, sleep and dice are made up. */
 function scripted(steps: readonly Step[], options: Partial<GatewayOptions> = {}) {
@@ -33,10 +37,11 @@ function scripted(steps: readonly Step[], options: Partial<GatewayOptions> = {})
       clock += time;
       return Promise.resolve();
     },
-    fetch: () => {
+    idleTimeout: 0,
+    client: fetchClient(() => {
       const outcome = steps[Math.min(asked++, steps.length - 1)]();
       return outcome instanceof Error ? Promise.reject(outcome) : Promise.resolve(outcome);
-    },
+    }),
     ...options,
   });
   const { signal } = new AbortController();
@@ -44,8 +49,9 @@ function scripted(steps: readonly Step[], options: Partial<GatewayOptions> = {})
     gateway,
     slept,
     asked: () => asked,
-    post: (more: { signal?: AbortSignal } = {}) =>
-      gateway.post({ path: "/x", headers: {}, body: "{}", signal, ...more }),
+    post: (
+      more: { signal?: AbortSignal; onRetry?: (reason: string, delay: number) => void } = {},
+    ) => gateway.post({ path: "/x", headers: {}, body: "{}", signal, ...more }),
   };
 }
 
@@ -56,8 +62,24 @@ const RETRIES: readonly { name: string; first: Step; slept: number[] }[] = [
   { name: "503", first: status(503), slept: [500] },
   { name: "504", first: status(504), slept: [500] },
   { name: "a refused connection", first: REFUSED, slept: [500] },
-  { name: "a reset", first: fails("connection reset by peer"), slept: [500] },
-  { name: "an unknown host", first: fails("dns error: failed to lookup"), slept: [500] },
+  { name: "an unknown host", first: () => failure("ENOTFOUND"), slept: [500] },
+  {
+    name: "a reset before the request was sent",
+    first: () => failure("ECONNRESET"),
+    slept: [500],
+  },
+  {
+    name: "a connection that closed after the request was sent",
+    first: () => failure("UND_ERR_SOCKET", "other side closed", true),
+    slept: [],
+  },
+  {
+    name: "a reset after the request was sent",
+    first: () => failure("ECONNRESET", "read ECONNRESET", true),
+    slept: [],
+  },
+  { name: "no answer in time", first: () => failure("UND_ERR_HEADERS_TIMEOUT"), slept: [] },
+  { name: "no connection in time", first: () => failure("UND_ERR_CONNECT_TIMEOUT"), slept: [] },
   { name: "Retry-After: 3", first: status(429, { "retry-after": "3" }), slept: [3000] },
   { name: "Retry-After: 0", first: status(429, { "retry-after": "0" }), slept: [500] },
   { name: "Retry-After: soon", first: status(503, { "retry-after": "soon" }), slept: [500] },
@@ -96,7 +118,7 @@ const RETRIES: readonly { name: string; first: Step; slept: number[] }[] = [
   { name: "a daily quota", first: status(429, {}, "quota per day exceeded"), slept: [] },
   {
     name: "a certificate that isn't trusted",
-    first: fails("invalid peer certificate: UnknownIssuer"),
+    first: () => failure("UNABLE_TO_VERIFY_LEAF_SIGNATURE"),
     slept: [],
   },
 ];
@@ -166,10 +188,8 @@ Deno.test("Gateway.post() does not ask again with --retries 0", async () => {
 
 Deno.test("Gateway.post() tells of every retry", async () => {
   const told: [string, number][] = [];
-  const script = scripted([REFUSED, status(503), fine], {
-    onRetry: (reason, delay) => told.push([reason, delay]),
-  });
-  await script.post();
+  const script = scripted([REFUSED, status(503), fine]);
+  await script.post({ onRetry: (reason, delay) => told.push([reason, delay]) });
   assertEquals(told, [["the connection failed", 500], ["the gateway answered 503", 1000]]);
 });
 
@@ -182,15 +202,16 @@ Deno.test("Gateway.post() ends its backoff at once when the client leaves", asyn
     firstByteTimeout: 0,
     retries: 2,
     retryTime: 1_000_000,
-    onRetry: () => queueMicrotask(() => client.abort(new Error("left"))),
-    fetch: () => {
+    idleTimeout: 0,
+    client: fetchClient(() => {
       asked++;
       return Promise.resolve(
         new Response(null, { status: 429, headers: { "retry-after": "900" } }),
       );
-    },
+    }),
   });
-  const request = { path: "/x", headers: {}, body: "{}", signal: client.signal };
+  const onRetry = () => queueMicrotask(() => client.abort(new Error("left")));
+  const request = { path: "/x", headers: {}, body: "{}", signal: client.signal, onRetry };
   // Were it not so, the test would take a quarter of an hour.
   await assertRejects(() => gateway.post(request), Error, "left");
   assertEquals(asked, 1);
@@ -202,88 +223,60 @@ Deno.test("Gateway.post() asks nothing for a client that has left already", asyn
   assertEquals(script.asked(), 0);
 });
 
-/** A gateway that never answers; ends with the signal, as `fetch` does. */
-const hangs: typeof fetch = (_input: unknown, init?: RequestInit) =>
-  new Promise((_, reject) =>
-    init!.signal!.addEventListener("abort", () => reject(init!.signal!.reason))
-  );
-
-Deno.test("Gateway.post() gives up a gateway that doesn't begin to answer", async () => {
-  const script = scripted([], { fetch: hangs, firstByteTimeout: 20 });
-  const error = await assertRejects(() => script.post(), BridgeError);
-  assertEquals([error.kind, error.status, error.code], ["timeout", 504, "first_byte_timeout"]);
-  assertStringIncludes(error.message, "--first-byte-timeout");
+Deno.test("Gateway.post() asks fewer times where its budget says so", async () => {
+  const script = scripted([status(503), fine]);
+  const { signal } = new AbortController();
+  const budget = script.gateway.budget(0);
+  await script.gateway.post({ path: "/x", headers: {}, body: "{}", signal, budget });
+  assertEquals(script.asked(), 1);
 });
 
-Deno.test("Gateway.post() gives up a gateway that no connection reaches", async () => {
-  for (const probe of [() => Promise.resolve(false), () => Promise.reject(new Error("no"))]) {
-    const script = scripted([], { fetch: hangs, connectTimeout: 10, probe });
+/** undici's code → the error's code, and words that say what to do. */
+const TIMEOUTS: readonly (readonly [string, string, string])[] = [
+  ["UND_ERR_CONNECT_TIMEOUT", "connect_timeout", "no connection within"],
+  ["UND_ERR_HEADERS_TIMEOUT", "first_byte_timeout", "--first-byte-timeout"],
+];
+
+for (const [code, expected, words] of TIMEOUTS) {
+  Deno.test(`Gateway.post() tells ${code} as ${expected}`, async () => {
+    const script = scripted([() => failure(code)], { connectTimeout: 10, firstByteTimeout: 20 });
     const error = await assertRejects(() => script.post(), BridgeError);
-    assertEquals([error.kind, error.status, error.code], ["timeout", 504, "connect_timeout"]);
-  }
-});
-
-Deno.test("Gateway.post() gives up a gateway whose connection hangs, and ends the probe", async () => {
-  let ended = false;
-  const script = scripted([], {
-    fetch: hangs,
-    connectTimeout: 10,
-    probe: (signal) =>
-      new Promise((resolve) =>
-        signal.addEventListener("abort", () => {
-          ended = true;
-          resolve(false);
-        })
-      ),
+    assertEquals([error.kind, error.status, error.code], ["timeout", 504, expected]);
+    assertStringIncludes(error.message, words);
   });
-  const error = await assertRejects(() => script.post(), BridgeError);
-  assert(error.code === "connect_timeout" && ended);
-});
+}
 
-Deno.test("Gateway.post() waits on for a gateway that is reached and thinks", async () => {
-  const script = scripted([], {
-    connectTimeout: 10,
-    firstByteTimeout: 60,
-    fetch: hangs,
-    probe: () => Promise.resolve(true),
-  });
-  const error = await assertRejects(() => script.post(), BridgeError);
-  assertEquals(error.code, "first_byte_timeout");
-});
+/** Why a body breaks off → the error's code. */
+const BREAKS: readonly (readonly [Error, string])[] = [
+  [Object.assign(new Error("x"), { code: "UND_ERR_BODY_TIMEOUT" }), "idle_timeout"],
+  [Object.assign(new Error("x"), { code: "UND_ERR_SOCKET" }), "stream_interrupted"],
+  [new BridgeError("interrupted", "stopped", { code: "shutdown" }), "shutdown"],
+];
 
-Deno.test("Gateway.post() keeps an answer that comes while the connection is tried", async () => {
-  let answered = (_: Response) => {};
-  let signal: AbortSignal | undefined;
-  const script = scripted([], {
-    connectTimeout: 10,
-    fetch: (_input: unknown, init?: RequestInit) => {
-      signal = init!.signal!;
-      return new Promise((resolve) => answered = resolve);
-    },
-    // The answer is there before the probe has failed.
-    probe: () => {
-      answered(new Response("late"));
-      return new Promise((resolve) => setTimeout(() => resolve(false), 20));
-    },
+for (const [cause, expected] of BREAKS) {
+  Deno.test(`Gateway.post() tells a body that breaks off as ${expected}`, async () => {
+    const client: Client = {
+      send: () => Promise.resolve({ response: new Response("half"), failure: () => cause }),
+      close: () => Promise.resolve(),
+    };
+    const answer = await scripted([], { client }).post();
+    assert(answer.ok);
+    assertEquals(await answer.response.text(), "half");
+    assertEquals(answer.failure()?.code, expected);
   });
-  const answer = await script.post();
-  assert(answer.ok);
-  assertEquals(await new Response(answer.response.body).text(), "late");
-  await new Promise((resolve) => setTimeout(resolve, 30));
-  assertEquals(signal?.aborted, false);
-});
+}
 
-Deno.test("Gateway.post() does not try the gateway's port behind a proxy", async () => {
-  const script = scripted([], {
-    base: "http://127.0.0.1:9",
-    fetch: hangs,
-    connectTimeout: 5,
-    firstByteTimeout: 60,
-    proxied: true,
+for (const encoding of ["constructor", "__proto__", "snappy", "gzip, br"]) {
+  Deno.test(`Gateway.post() refuses an answer that is compressed as ${encoding}, and ends it`, async () => {
+    let ended = false;
+    const body = new ReadableStream({ cancel: () => void (ended = true) });
+    const script = scripted([
+      () => new Response(body, { headers: { "content-encoding": encoding } }),
+    ]);
+    const error = await assertRejects(() => script.post(), BridgeError, encoding);
+    assertEquals([error.kind, error.status, ended], ["gateway", 502, true]);
   });
-  const error = await assertRejects(() => script.post(), BridgeError);
-  assertEquals(error.code, "first_byte_timeout");
-});
+}
 
 Deno.test("Gateway.post() follows no redirect and names the host, not the path", async () => {
   const script = scripted([
@@ -295,26 +288,28 @@ Deno.test("Gateway.post() follows no redirect and names the host, not the path",
   assert(!error.message.includes("secret"));
 });
 
-/** What `fetch` and `node:http` say → words that a person must find. */
+/** Codes and words of the network's → words that a person must find. */
 const WORDS: readonly (readonly [string, string])[] = [
-  ["client error (Connect): dns error: failed to lookup address information", "name is unknown"],
   ["getaddrinfo ENOTFOUND gateway.example", "name is unknown"],
-  ["tcp connect error: Connection refused (os error 111)", "refused"],
+  ["getaddrinfo EAI_AGAIN gateway.example", "name is unknown"],
   ["connect ECONNREFUSED 127.0.0.1:9", "refused"],
+  ["connect EHOSTUNREACH 10.0.0.1:443", "no network"],
   ["invalid peer certificate: UnknownIssuer", "--ca-file"],
   ["self-signed certificate in certificate chain", "--ca-file"],
   ["unable to get local issuer certificate", "--ca-file"],
-  ["client error (Connect): unexpected eof while tunneling", "the proxy"],
-  ["connection closed before message completed", "closed the connection"],
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", "--ca-file"],
+  ["CERT_HAS_EXPIRED", "clock"],
+  ["ERR_TLS_CERT_ALTNAME_INVALID", "another name"],
+  ["Proxy response (407) !== 200 when HTTP Tunneling", "the proxy"],
   ["read ECONNRESET", "closed the connection"],
-  ["socket hang up", "closed the connection"],
+  ["other side closed", "closed the connection"],
   ["error sending request for url (https://proxy.tls.example/): connection reset", "closed"],
   ["something new with dapi0123456789abcdef", "something new with ***"],
 ];
 
 for (const [words, expected] of WORDS) {
   Deno.test(`Gateway.post() says what "${words}" means`, async () => {
-    const script = scripted([fails(words)], { retries: 0 });
+    const script = scripted([() => new RequestFailure(new Error(words), false)], { retries: 0 });
     const error = await assertRejects(() => script.post(), BridgeError);
     assertEquals([error.kind, error.status], ["unreachable", 502]);
     assertStringIncludes(error.message, expected);

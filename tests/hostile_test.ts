@@ -32,7 +32,7 @@ import { assertStrictStream } from "./helpers/strict_stream.ts";
 
 /** How many cases there are, and after how many milliseconds it is enough, on whatever machine. */
 const CASES = 24_000;
-const TIME = 26_000;
+const TIME = 14_000;
 /** The least cases of each kind: a machine on which fewer fit into the time shows nothing. */
 const LEAST = 50;
 /** Whether this Deno's server notices every client that leaves. */

@@ -1,6 +1,8 @@
+// Before openai: Deno resolves its optional peer dependency in this order.
+import "undici";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import OpenAI from "openai";
 import { type ListeningBridge, listeningBridge, TOKEN } from "./helpers/bridge.ts";
+import OpenAI from "openai";
 
 /** The npm client, pointed at a bridge. */
 function clientOf({ url }: ListeningBridge): OpenAI {

@@ -5,7 +5,7 @@
  */
 
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { run } from "../lib/app.ts";
+import { run } from "./helpers/run.ts";
 import { BridgeError } from "../lib/errors.ts";
 import { findModels } from "../lib/config/locate.ts";
 import { LiveModels } from "../lib/models/watch.ts";

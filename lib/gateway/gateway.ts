@@ -123,6 +123,7 @@ export class Gateway {
   }
 
   async #once({ path, headers, body, signal }: GatewayRequest): Promise<GatewayAnswer> {
+    signal.throwIfAborted();
     const { base, client } = this.#options;
     const answer = await client.send(base + path, { method: "POST", headers, body, signal })
       .catch((cause: unknown) => {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { run } from "../../lib/app.ts";
+import { run } from "./run.ts";
 import { BridgeError } from "../../lib/errors.ts";
 import type { Machine, Sockets, System } from "../../lib/system/system.ts";
 
