@@ -13,13 +13,6 @@ const LOSES_CLIENTS_SINCE = [2, 8, 3];
  * Whether the `Deno.serve` of a Deno loses sight of clients that leave: it gives `request.signal` no sign before the answer has begun, where the request has a body.
  *
  * @param version `Deno.version.deno`.
- *
- * @example
- * ```ts
- * import { losesClients } from "./serve.ts";
- *
- * if (!losesClients("2.9.6") || losesClients("2.8.2")) throw new Error("since 2.8.3");
- * ```
  */
 export function losesClients(version: string): boolean {
   const numbers = version.split(".").map((word) => parseInt(word));

@@ -112,27 +112,6 @@ async function attempt<T>(
  * Collects what the command tells.
  *
  * @param start The machine and the settings.
- *
- * @example
- * ```ts
- * import { settings } from "../config/config.ts";
- * import { parseCommandLine } from "../config/flags.ts";
- * import type { Start, System } from "../system/system.ts";
- * import { configReport } from "./config.ts";
- *
- * const line = parseCommandLine(["config"]);
- * const rows = settings(line, { process: { FD_BRIDGE_CLIENT_KEY: "correct-horse" } });
- * const system = {
- *   version: "1.0.0",
- *   embeddedModels: '{"models": ["m"]}',
- *   os: "linux",
- *   variable: () => undefined,
- *   readText: () => Promise.resolve(undefined),
- * } as unknown as System;
- * const report = await configReport({ system, line, rows, envPath: undefined } as unknown as Start);
- * const key = report.settings.find(({ name }) => name === "client-key");
- * if (key?.value !== "***" || key.from !== "environment") throw new Error(JSON.stringify(key));
- * ```
  */
 export async function configReport(start: Start): Promise<ConfigReport> {
   const { system, rows, envPath } = start;
@@ -174,23 +153,6 @@ function origin({ from, name, variable }: ShownSetting, envFile: string | null):
  *
  * @param report From {@linkcode configReport}.
  * @param color Whether text is coloured.
- *
- * @example
- * ```ts
- * import { configText } from "./config.ts";
- *
- * const text = configText({
- *   program: "fd-bridge 1.0.0",
- *   envFile: null,
- *   modelsFile: null,
- *   models: 3,
- *   configFolder: "/home/ada/.config/fd-bridge",
- *   settings: [{ name: "port", variable: "FD_BRIDGE_PORT", value: "8080", from: "default" }],
- *   variables: [],
- *   problems: [],
- * }, false);
- * if (!text.includes("embedded in the program, 3 models")) throw new Error(text);
- * ```
  */
 export function configText(report: ConfigReport, color: boolean): string {
   const paint = (code: string, text: string) => color ? `\x1b[${code}m${text}\x1b[0m` : text;
@@ -248,25 +210,6 @@ export function configText(report: ConfigReport, color: boolean): string {
  *
  * @param start The machine and the settings.
  * @returns The exit code: 0, or 2 where a setting or a file is wrong.
- *
- * @example
- * ```ts
- * import { run } from "../app.ts";
- * import type { System } from "../system/system.ts";
- *
- * let out = "";
- * const system = {
- *   version: "1.0.0",
- *   embeddedModels: '{"models": ["m"]}',
- *   os: "linux",
- *   variable: (name: string) => name === "FD_BRIDGE_PORT" ? "no-port" : undefined,
- *   readText: () => Promise.resolve(undefined),
- *   out: (text: string) => void (out += text),
- *   terminal: { out: false, err: false },
- * } as unknown as System;
- * const code = await run(["config"], system);
- * if (code !== 2 || !out.includes("expected a port")) throw new Error(out);
- * ```
  */
 export async function config(start: Start): Promise<number> {
   const { system, line } = start;

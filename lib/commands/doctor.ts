@@ -25,27 +25,6 @@ import { variableOf } from "../config/variables.ts";
  *
  * @param start The machine and the settings.
  * @returns The exit code: 0 only if all is well, else 1.
- *
- * @example
- * ```ts
- * import { run } from "../app.ts";
- * import { machine } from "../system/machine.ts";
- * import type { System } from "../system/system.ts";
- *
- * let out = "";
- * const system = {
- *   version: "1.0.0",
- *   embeddedModels: '{"models": ["databricks-gpt-5"]}',
- *   os: "linux",
- *   variable: () => undefined,
- *   readText: () => Promise.resolve(undefined),
- *   out: (text: string) => void (out += text),
- *   err: () => {},
- *   terminal: { out: false, err: false },
- *   machine,
- * } as unknown as System;
- * if (await run(["doctor", "--demo", "--port", "0"], system) !== 0) throw new Error(out);
- * ```
  */
 export async function doctor(start: Start): Promise<number> {
   const { system, line } = start;

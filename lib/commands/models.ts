@@ -27,24 +27,6 @@ import { variableOf } from "../config/variables.ts";
  * @returns The exit code: 0, or 1 where a person declined the changes.
  * @throws {BridgeError} kind `usage` for words that it doesn't know; `config` and `gateway` where
  *   something can't be read, asked or written. Then the file is as it was.
- *
- * @example
- * ```ts
- * import { run } from "../app.ts";
- * import type { System } from "../system/system.ts";
- *
- * let out = "";
- * const system = {
- *   version: "1.0.0",
- *   embeddedModels: '{"models": ["databricks-gpt-5"]}',
- *   os: "linux",
- *   variable: () => undefined,
- *   readText: () => Promise.resolve(undefined),
- *   out: (text: string) => void (out += text),
- *   terminal: { out: false, err: false },
- * } as unknown as System;
- * if (await run(["models"], system) !== 0 || !out.includes("embedded")) throw new Error(out);
- * ```
  */
 export async function models(start: Start): Promise<number> {
   const [action = "list", ...rest] = start.line.words;

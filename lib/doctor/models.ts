@@ -23,19 +23,6 @@ const AT_A_TIME = 4;
  * @param terminal Who is asked.
  * @param demo Whether nothing is paid.
  * @returns Names; none where none is to be asked.
- *
- * @example
- * ```ts
- * import { parseModels } from "../models/catalog.ts";
- * import type { Start } from "../system/system.ts";
- * import type { Terminal } from "../system/terminal.ts";
- * import { chooseModels } from "./models.ts";
- *
- * const start = { system: {}, line: { words: [], flags: { quick: true } } } as unknown as Start;
- * const list = parseModels('{"models": ["databricks-gpt-5", "databricks-gpt-6-sol"]}', "models.json");
- * const chosen = await chooseModels(start, list, {} as Terminal, false);
- * if (chosen.join() !== "databricks-gpt-5") throw new Error("one of a family");
- * ```
  */
 export async function chooseModels(
   { system, line }: Start,
@@ -78,28 +65,6 @@ function firstOfEachFamily(ids: readonly string[]): string[] {
  * @param report Takes what is found.
  * @param terminal Shows how far it is.
  * @param options How to ask.
- *
- * @example
- * ```ts
- * import { run } from "../app.ts";
- * import { machine } from "../system/machine.ts";
- * import type { System } from "../system/system.ts";
- *
- * let out = "";
- * const system = {
- *   version: "1.0.0",
- *   embeddedModels: '{"models": ["databricks-kimi-k3"]}',
- *   os: "linux",
- *   variable: () => undefined,
- *   readText: () => Promise.resolve(undefined),
- *   out: (text: string) => void (out += text),
- *   err: () => {},
- *   terminal: { out: false, err: false },
- *   machine,
- * } as unknown as System;
- * await run(["doctor", "--demo", "--port", "0"], system);
- * if (!out.includes("✓ databricks-kimi-k3  mlflow, tool call")) throw new Error(out);
- * ```
  */
 export async function askModels(
   models: readonly string[],

@@ -54,23 +54,6 @@ export interface NetworkChecks {
  * @param base The gateway's base URL.
  * @param checks What is needed.
  * @yields Checks `proxy`, `dns`, `tcp` and `tls`, as each is done.
- *
- * @example
- * ```ts
- * import type { Machine } from "../system/system.ts";
- * import { checkNetwork } from "./network.ts";
- *
- * const lookup = () => Promise.reject(new Error("getaddrinfo ENOTFOUND"));
- * const machine = { sockets: { lookup } } as unknown as Machine;
- * const names: string[] = [];
- * const way = checkNetwork("https://nowhere.invalid", {
- *   system: { machine, readText: () => Promise.resolve(undefined) },
- *   config: { connectTimeout: 1000 },
- *   proxies: { loopbackProxied: false, proxyFor: () => undefined },
- * });
- * for await (const { name, status } of way) names.push(`${name} ${status}`);
- * if (names.join() !== "dns fail,tcp skip,tls skip") throw new Error(names.join());
- * ```
  */
 export async function* checkNetwork(
   base: string,
@@ -185,16 +168,6 @@ async function checkTls(
  * @param config Where it would listen.
  * @param machine Listens, and asks who is there.
  * @returns What was found; never throws.
- *
- * @example
- * ```ts
- * import type { Machine } from "../system/system.ts";
- * import { checkPort } from "./network.ts";
- *
- * const machine = { sockets: { listen() {} } } as unknown as Machine;
- * const check = await checkPort({ host: "127.0.0.1", port: 8080 }, machine);
- * if (check.status !== "ok") throw new Error(check.detail);
- * ```
  */
 export async function checkPort(
   { host, port }: Pick<Config, "host" | "port">,

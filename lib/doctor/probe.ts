@@ -103,7 +103,7 @@ function request(model: string): JsonObject {
 export async function probe(model: string, options: ProbeOptions): Promise<ModelCheck> {
   const { token, timeout } = options;
   let surface: string | null = null;
-  let raw: Promise<string> = Promise.resolve("");
+  let raw = "";
   const log = new Log({
     level: "info",
     format: "json",
@@ -113,13 +113,13 @@ export async function probe(model: string, options: ProbeOptions): Promise<Model
       if (isObject(entry) && typeof entry.surface === "string") surface = entry.surface;
     },
   });
-  const app = createProbeApp(options, log, (text) => raw = text);
+  const app = createProbeApp(options, log, (text) => raw = (raw + text).slice(0, MAX_ANSWER));
   const signal = AbortSignal.timeout(timeout);
   const started = performance.now();
   const answer = await send(app.handler, { model, token, signal, started });
   const learned = app.negotiator.known.get(model) ?? [];
   const reading = answer.status === 200 ? readAnswer(answer.text) : undefined;
-  const before = reading ? readAnswer(await raw) : undefined;
+  const before = reading ? readAnswer(raw) : undefined;
   const verdict = judge(answer, reading, timeout);
   const mended = reading && before
     ? [...before.stumbles.keys()]
@@ -146,7 +146,7 @@ function consequence(stumble: Stumble, { stumbles }: Reading): boolean {
 function createProbeApp(
   { config, base, client, catalogue, userAgent, fetch, timeout }: ProbeOptions,
   log: Log,
-  onRaw: (text: Promise<string>) => void,
+  onRaw: (text: string) => void,
 ): RunningApp {
   return createApp({
     config: {
@@ -165,9 +165,14 @@ function createProbeApp(
     client: fetchClient(async (url, init) => {
       const response = await fetch(url, client ? { ...init, client } : init);
       if (!response.ok || response.body === null) return response;
-      const [ours, bridges] = response.body.tee();
-      onRaw(readText(ours));
-      return new Response(bridges, response);
+      const decoder = new TextDecoder();
+      const copy = new TransformStream<Uint8Array, Uint8Array>({
+        transform(bytes, controller) {
+          onRaw(decoder.decode(bytes, { stream: true }));
+          controller.enqueue(bytes);
+        },
+      });
+      return new Response(response.body.pipeThrough(copy), response);
     }),
   });
 }

@@ -37,13 +37,13 @@ export interface Outcome {
  *
  * @example
  * ```ts
- *  * import { Exchange } from "./exchange.ts";
+ * import { Exchange } from "./exchange.ts";
  * import { Log } from "./log.ts";
  * import { Metrics } from "./metrics.ts";
  *
  * let line = "";
  * const log = new Log({ level: "info", format: "text", color: false, write: (text) => line = text });
- * const exchange = new Exchange({ log, metrics: new Metrics() } as unknown as Recorder, "GET", "/models");
+ * const exchange = new Exchange({ log, metrics: new Metrics() }, "GET", "/models");
  * exchange.end({ status: 200 });
  * if (!line.includes("GET /models 200")) throw new Error(line);
  * ```
