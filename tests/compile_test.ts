@@ -81,7 +81,7 @@ Deno.test("describeCommit() says unknown where there is no git, even inside anot
 });
 
 Deno.test("stamp() wants exactly one place for the commit", async () => {
-  const text = await Deno.readTextFile(`${ROOT}lib/version.ts`);
+  const text = await Deno.readTextFile(`${ROOT}lib/commands/version.ts`);
   assert(stamp(text, "abc").includes('"abc"'));
   assertThrows(() => stamp("nothing", "abc"), TypeError, "0 times");
   assertThrows(() => stamp(text + text, "abc"), TypeError, "2 times");

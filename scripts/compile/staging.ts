@@ -9,7 +9,7 @@
 const FOLDERS = ["lib/", "scripts/standins/"];
 const KINDS = /\.(ts|json|lock)$/;
 
-/** The text in `lib/version.ts` that the commit takes the place of. */
+/** The text in `lib/commands/version.ts` that the commit takes the place of. */
 const PLACE = '"{{commit}}"';
 
 /** A staged copy. */
@@ -27,7 +27,7 @@ async function copyFolder(from: string, to: string): Promise<void> {
 }
 
 /**
- * Writes a commit into the text of `lib/version.ts`.
+ * Writes a commit into the text of `lib/commands/version.ts`.
  *
  * @example Usage
  * ```ts
@@ -45,7 +45,7 @@ async function copyFolder(from: string, to: string): Promise<void> {
 export function stamp(text: string, commit: string): string {
   const parts = text.split(PLACE);
   if (parts.length !== 2) {
-    throw new TypeError(`lib/version.ts has ${parts.length - 1} times ${PLACE}; expected once.`);
+    throw new TypeError(`lib/commands/version.ts has ${parts.length - 1} times ${PLACE}; expected once.`);
   }
   return parts.join(JSON.stringify(commit));
 }
@@ -60,7 +60,7 @@ export function stamp(text: string, commit: string): string {
  * import { assert } from "@std/assert";
  *
  * await using staging = await stage(ROOT, "0123456789ab");
- * const text = await Deno.readTextFile(`${staging.path}/lib/version.ts`);
+ * const text = await Deno.readTextFile(`${staging.path}/lib/commands/version.ts`);
  * assert(text.includes("0123456789ab"));
  * ```
  *
@@ -76,7 +76,7 @@ export async function stage(root: string, commit: string): Promise<Staging> {
       if (isFile && KINDS.test(name)) await Deno.copyFile(`${root}${name}`, `${path}/${name}`);
     }
     for (const folder of FOLDERS) await copyFolder(`${root}${folder}`, `${path}/${folder}`);
-    const file = `${path}/lib/version.ts`;
+    const file = `${path}/lib/commands/version.ts`;
     await Deno.writeTextFile(file, stamp(await Deno.readTextFile(file), commit));
   } catch (error) {
     await dispose();
