@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { BridgeError } from "../lib/errors.ts";
-import { configFolder, findModels, readEnvFile } from "../lib/config/locate.ts";
+import { configFolder, findModels } from "../lib/config/locate.ts";
 
 const EMBEDDED = '{"models": ["embedded"]}';
 
@@ -81,27 +81,4 @@ Deno.test("findModels() falls back from a missing default file only", async () =
   const denied = new Error("Permission denied (os error 13): open './models.json'");
   const message = await fails(undefined, { "./models.json": denied });
   assertEquals(message, "./models.json: can't be read: Permission denied.");
-});
-
-Deno.test("readEnvFile() reads the named file, else .env, else the one in the configuration folder", async () => {
-  const files: Record<string, string> = {
-    "x.env": "A=named",
-    ".env": "A=here\nB='two words' # why\nexport C=3\n",
-    "/home/ada/.config/fd-bridge/.env": "A=folder",
-  };
-  assertEquals((await readEnvFile("x.env", HOME, reader(files)))?.variables.A, "named");
-  const here = await readEnvFile(undefined, HOME, reader(files));
-  assertEquals(here?.path, ".env");
-  assertEquals(here?.variables, { A: "here", B: "two words", C: "3" });
-  delete files[".env"];
-  assertEquals((await readEnvFile(undefined, HOME, reader(files)))?.variables.A, "folder");
-  assertEquals(await readEnvFile(undefined, HOME, reader({})), undefined);
-});
-
-Deno.test("readEnvFile() names a file that is there and can't be read", async () => {
-  const missing = await assertRejects(() => readEnvFile("x.env", HOME, reader({})), BridgeError);
-  assertEquals(missing.message, "x.env: there is no such file (the env file).");
-  const denied = reader({ ".env": new Error("Is a directory (os error 21)") });
-  const error = await assertRejects(() => readEnvFile(undefined, HOME, denied), BridgeError);
-  assertEquals(error.message, ".env: can't be read: Is a directory.");
 });

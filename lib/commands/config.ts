@@ -35,6 +35,8 @@ export interface ShownSetting {
   readonly value: string | null;
   /** Where it came from. */
   readonly from: Setting["origin"];
+  /** The file that it came from, where it was one. */
+  readonly file?: string;
 }
 
 /** A variable as it is shown. */
@@ -51,8 +53,10 @@ export interface ShownVariable {
 export interface ConfigReport {
   /** The line of `--version`. */
   readonly program: string;
-  /** The `.env` file in force, or null. */
+  /** The `.env` file in force, or null; of two, the one that wins. */
   readonly envFile: string | null;
+  /** All `.env` files that were read, the one that wins first. */
+  readonly envFiles: readonly string[];
   /** The `models.json` in force; null for the list that is embedded in the program. */
   readonly modelsFile: string | null;
   /** How many models that list has; null where it can't be read. */
@@ -73,22 +77,23 @@ function masked(text: string, secret?: boolean): string {
 }
 
 function shownSettings(rows: readonly Setting[]): ShownSetting[] {
-  return rows.flatMap(({ flag, text, origin }) =>
+  return rows.flatMap(({ flag, text, origin, file }) =>
     // A flag without a variable, such as --help, is no setting.
     flag.env === undefined ? [] : [{
       name: flag.name,
       variable: flag.env,
       value: text === undefined ? null : masked(text, flag.secret),
       from: origin,
+      file,
     }]
   );
 }
 
-async function shownVariables(start: Start): Promise<ShownVariable[]> {
+function shownVariables(start: Start): ShownVariable[] {
   const shown: ShownVariable[] = [];
   for (const { name, secret, what } of OTHER_VARIABLES) {
     if (start.rows.some(({ flag }) => flag.env === name)) continue;
-    const value = await variableOf(start, name);
+    const value = variableOf(start, name);
     if (value !== undefined) shown.push({ name, value: masked(value, secret), what });
   }
   return shown;
@@ -114,7 +119,7 @@ async function attempt<T>(
  * @param start The machine and the settings.
  */
 export async function configReport(start: Start): Promise<ConfigReport> {
-  const { system, rows, envPath } = start;
+  const { system, rows, env } = start;
   const problems: string[] = [];
   await attempt(problems, () => start.config);
   const named = rows.find(({ flag }) => flag.name === "models")?.text;
@@ -124,25 +129,26 @@ export async function configReport(start: Start): Promise<ConfigReport> {
   );
   return {
     program: versionText(system.version),
-    envFile: envPath ?? null,
+    envFile: env.paths[0] ?? null,
+    envFiles: env.paths,
     modelsFile: found?.path ?? (found ? null : named ?? null),
     models: found?.catalogue.models.length ?? null,
     configFolder: configFolder(system) ?? null,
     settings: shownSettings(rows),
-    variables: await shownVariables(start),
+    variables: shownVariables(start),
     problems,
   };
 }
 
 /** Where a setting comes from, for a person. */
-function origin({ from, name, variable }: ShownSetting, envFile: string | null): string {
+function origin({ from, name, variable, file }: ShownSetting): string {
   switch (from) {
     case "flag":
       return `--${name}`;
     case "environment":
       return `${variable} in the environment`;
     case "env file":
-      return `${variable} in ${envFile}`;
+      return `${variable} in ${file ?? ".env"}`;
     default:
       return "default";
   }
@@ -177,7 +183,7 @@ export function configText(report: ConfigReport, color: boolean): string {
     paint("1", "Files"),
     report.envFile === null
       ? row(".env", "none", places, "90")
-      : row(".env", report.envFile, "", "36"),
+      : row(".env", report.envFiles.join(", "), "", "36"),
     report.modelsFile === null && report.models !== null
       ? row("models.json", `embedded in the program, ${count}`, "", "0")
       : row("models.json", `${report.modelsFile ?? "the one found"}, ${count}`, "", "36"),
@@ -191,7 +197,7 @@ export function configText(report: ConfigReport, color: boolean): string {
           setting.value === null ? "not set" : "default",
           "90",
         )
-        : row(setting.name, setting.value ?? "", origin(setting, report.envFile), "1;36")
+        : row(setting.name, setting.value ?? "", origin(setting), "1;36")
     ),
   ];
   if (variables.length > 0) {

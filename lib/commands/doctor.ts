@@ -70,14 +70,16 @@ async function examine(start: Start, machine: Machine, report: Report): Promise<
 }
 
 function checkSettings(start: Start, report: Report): Config | undefined {
-  const { envPath, rows } = start;
+  const { env, rows } = start;
+  const files = env.paths.join(" and ");
   report.add("Settings", {
     name: ".env",
     status: "ok",
-    detail: envPath
-      ? `${envPath} is in force.`
-      : "None; the environment and the flags alone count.",
+    detail: files ? `Read: ${files}.` : "None; the environment and the flags alone count.",
   });
+  for (const warning of env.warnings) {
+    report.add("Settings", { name: ".env", status: "warn", detail: warning });
+  }
   try {
     const { config } = start;
     const chosen = rows.filter(({ flag, origin }) =>
@@ -94,7 +96,7 @@ function checkSettings(start: Start, report: Report): Config | undefined {
       status: "fail",
       detail: error.message,
       remedy: `Correct it${
-        envPath ? ` in ${envPath} or` : ""
+        files ? ` in ${files} or` : ""
       } in the environment; \`fd-bridge config\` shows where each setting comes from.`,
     });
     return undefined;
@@ -243,7 +245,7 @@ async function checkModels(
 ): Promise<void> {
   const { system, proxies } = start;
   const terminal = new Terminal(system);
-  const token = demo ? "demo" : await variableOf(start, "DATABRICKS_TOKEN") ??
+  const token = demo ? "demo" : variableOf(start, "DATABRICKS_TOKEN") ??
     (terminal.interactive ? await terminal.secret("Databricks token (not shown):") : undefined);
   if (token === undefined) {
     return report.add("Gateway", {

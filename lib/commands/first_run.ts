@@ -9,6 +9,7 @@ import { baseUrl } from "../config/base_url.ts";
 import { writeAtomically } from "../system/atomic.ts";
 import { askWithoutToken } from "../doctor/gateway.ts";
 import { BridgeError } from "../errors.ts";
+import { configFolder, joinPath } from "../config/locate.ts";
 import { trustingClient } from "../config/proxies.ts";
 import type { Start } from "../system/system.ts";
 import { paintFor, Terminal } from "../system/terminal.ts";
@@ -60,7 +61,8 @@ export async function firstRun(start: Start): Promise<string | undefined> {
     if (!await terminal.confirm("Use this address all the same?", false)) return undefined;
   }
 
-  const path = start.envPath ?? ".env";
+  const folder = configFolder(system);
+  const path = start.env.paths[0] ?? (folder ? joinPath(folder, ".env") : ".env");
   if (await terminal.confirm(`Write it to ${path}?`, true)) {
     const old = await system.readText(path) ?? "";
     await writeAtomically(path, withGateway(old, gateway), system.machine!.files);

@@ -7,7 +7,7 @@
 
 import { type Config, readConfig, settings } from "../config/config.ts";
 import { type CommandLine, FLAGS } from "../config/flags.ts";
-import { readEnvFile } from "../config/locate.ts";
+import { readEnvFiles } from "../config/env.ts";
 import { setUpNetwork } from "../config/proxies.ts";
 import { BridgeError } from "../errors.ts";
 import type { Start, System } from "../system/system.ts";
@@ -72,8 +72,9 @@ export async function loadStart(line: CommandLine, system: System): Promise<Star
     if (env !== undefined && value !== undefined) process[env] = value;
   }
   const named = settings(line, { process }).find((row) => row.flag.name === "env-file")?.text;
-  const file = await readEnvFile(named, system, system.readText);
-  const rows = settings(line, { process, file: file?.variables });
+  const env = await readEnvFiles(named, system, system.readText);
+  for (const warning of env.warnings) system.err(`fd-bridge: ${warning}\n`);
+  const rows = settings(line, { process, file: env.variables, fileOf: env.fileOf });
   let config: Config | undefined;
   return {
     system,
@@ -83,7 +84,7 @@ export async function loadStart(line: CommandLine, system: System): Promise<Star
     get config() {
       return config ??= readConfig(rows);
     },
-    envPath: file?.path,
-    proxies: setUpNetwork(system, file?.variables),
+    env,
+    proxies: setUpNetwork(system, env.variables),
   };
 }

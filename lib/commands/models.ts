@@ -179,7 +179,7 @@ function notesOf({ offers, source, unusable }: Discovery, host: string): string[
 
 /** The workspace's address; a gateway in the workspace form has it in its own. */
 async function workspaceOf(start: Start): Promise<string> {
-  const named = await variableOf(start, "DATABRICKS_HOST");
+  const named = variableOf(start, "DATABRICKS_HOST");
   if (named) return workspaceUrl(named);
   const { gateway } = start.config;
   if (gateway.endsWith("/ai-gateway")) return gateway.replace(/\/ai-gateway$/, "");
@@ -190,7 +190,7 @@ async function workspaceOf(start: Start): Promise<string> {
 }
 
 async function tokenOf(start: Start, terminal: Terminal, host: string): Promise<string> {
-  const token = await variableOf(start, "DATABRICKS_TOKEN") ??
+  const token = variableOf(start, "DATABRICKS_TOKEN") ??
     (terminal.interactive
       ? await terminal.secret(`Databricks token for ${host} (not shown):`)
       : "");

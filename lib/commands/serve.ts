@@ -4,6 +4,7 @@
  * @module
  */
 
+import { rootCertificates } from "node:tls";
 import { createApp, type RunningApp } from "../app.ts";
 import { exposure } from "../config/config.ts";
 import { findModels } from "../config/locate.ts";
@@ -57,16 +58,14 @@ export async function prepareServe(start: Start): Promise<Prepared> {
   if (configured === undefined) {
     throw new BridgeError(
       "config",
-      "DATABRICKS_AI_GATEWAY_URL is not set: put the gateway's address into the environment or into .env (see .env.example), or try the bridge without one: fd-bridge --demo.",
+      `DATABRICKS_AI_GATEWAY_URL is not set: put the gateway's address into the environment or into .env (see .env.example), or try the bridge without one: fd-bridge --demo.${
+        start.env.warnings.length > 0
+          ? " What the folder's .env says was not taken: see above."
+          : ""
+      }`,
     );
   }
-  const certificates = config.caFile === undefined
-    ? undefined
-    : await readCertificates(config.caFile, "--ca-file", system.readText);
-  // Deno would say it with the first request only.
-  const cert = system.variable("DENO_CERT");
-  if (cert) await readCertificates(cert, "DENO_CERT", system.readText);
-
+  const authorities = await trustCertificates(system, config.caFile);
   await system.machine?.seal();
   const simulated = config.demo ? startSimulator() : undefined;
   const gateway = simulated?.url ?? configured;
@@ -78,7 +77,7 @@ export async function prepareServe(start: Start): Promise<Prepared> {
     log,
     client: createClient({
       ...config,
-      authorities: certificates ? await usualAuthorities(system, certificates) : undefined,
+      authorities,
       proxies: proxies.settings,
     }),
   });
@@ -110,17 +109,27 @@ export async function prepareServe(start: Start): Promise<Prepared> {
   };
 }
 
-/** What Deno trusts, and the given certificates: to name some to undici replaces all others. */
-async function usualAuthorities(system: System, certificates: string): Promise<string[]> {
-  const { getCACertificates } = await import("node:tls");
-  const stores = (system.variable("DENO_TLS_CA_STORE") ?? "mozilla").split(",");
-  const own = system.variable("DENO_CERT");
-  return [
-    ...stores.includes("mozilla") ? getCACertificates("bundled") : [],
-    ...stores.includes("system") ? getCACertificates("system") : [],
-    ...own ? [await system.readText(own) ?? ""] : [],
-    certificates,
-  ];
+/**
+ * Trusts the certificates of `--ca-file` beside all others. Deno reads those that `DENO_CERT` names when
+ * it connects for the first time, beside the stores that it trusts. Where the user has set that, too, both
+ * files stand beside Mozilla's list: to name certificates to the client replaces all others.
+ *
+ * @returns Certificates for the client, where Deno can't be told of them.
+ * @throws {BridgeError} kind `config`, when a file is not one of certificates. Deno would say it with the first request only.
+ */
+async function trustCertificates(
+  system: System,
+  caFile: string | undefined,
+): Promise<string[] | undefined> {
+  const denoCert = system.variable("DENO_CERT");
+  const own = denoCert && await readCertificates(denoCert, "DENO_CERT", system.readText);
+  if (caFile === undefined) return undefined;
+  const certificates = await readCertificates(caFile, "--ca-file", system.readText);
+  if (!own) {
+    system.setVariable?.("DENO_CERT", caFile);
+    return undefined;
+  }
+  return [...rootCertificates, own, certificates];
 }
 
 function isColored(system: System): boolean {

@@ -44,6 +44,16 @@ export function isLoopback(hostname: string): boolean {
 }
 
 /**
+ * Whether a host name is Databricks' own, on any of its clouds.
+ *
+ * @param hostname A host name as a parsed URL has it.
+ */
+export function isDatabricksHost(hostname: string): boolean {
+  const name = hostname.toLowerCase().replace(/\.$/, "");
+  return /(^|\.)(azuredatabricks\.net|databricks\.com|databricks\.azure\.(us|cn))$/.test(name);
+}
+
+/**
  * The base of every gateway request: scheme and host for a dedicated gateway host, with `/ai-gateway`
  * for a workspace host (`gateway.md`, "Hosts"). A full endpoint, a trailing slash and a query all mean
  * the same base. `https` only; `http` is for loopback.

@@ -16,6 +16,8 @@ export type LogLevel = "error" | "warn" | "info" | "debug" | "trace";
 export interface Config {
   /** The gateway's base URL, without a trailing slash; empty when none is set. */
   readonly gateway: string;
+  /** Where the gateway's address was set, for people: `--gateway`, a variable, a file. */
+  readonly gatewayOrigin?: string;
   /** The port to listen on; 0 takes a free one. @default {8080} */
   readonly port: number;
   /** The address to listen on. @default {"127.0.0.1"} */
@@ -67,14 +69,18 @@ export interface Setting {
   readonly text: string | undefined;
   /** Where the text came from. */
   readonly origin: Origin;
+  /** The file that it came from, where it was one. */
+  readonly file?: string;
 }
 
 /** The variables of the process and of the `.env` file; the process wins. */
 export interface Environment {
   /** The process's environment. */
   readonly process: Readonly<Record<string, string>>;
-  /** What the `.env` file says. */
+  /** What the `.env` files say. */
   readonly file?: Readonly<Record<string, string>>;
+  /** The file that a variable comes from. */
+  readonly fileOf?: (name: string) => string | undefined;
 }
 
 /**
@@ -101,16 +107,18 @@ export function settings(line: CommandLine, environment: Environment): Setting[]
     const fromProcess = environment.process[variable];
     if (fromProcess) return { flag, text: fromProcess, origin: "environment" };
     const fromFile = environment.file?.[variable];
-    if (fromFile) return { flag, text: fromFile, origin: "env file" };
+    if (fromFile) {
+      return { flag, text: fromFile, origin: "env file", file: environment.fileOf?.(variable) };
+    }
     return { flag, text: flag.default, origin: "default" };
   });
 }
 
 /** What a setting is called in a message: the way by which the user set it. */
 function nameOf(setting: Setting): string {
-  return setting.origin === "flag"
-    ? `--${setting.flag.name}`
-    : setting.flag.env ?? setting.flag.name;
+  if (setting.origin === "flag") return `--${setting.flag.name}`;
+  const variable = setting.flag.env ?? setting.flag.name;
+  return setting.file === undefined ? variable : `${variable} (in ${setting.file})`;
 }
 
 function fail(setting: Setting, expected: string): never {
@@ -207,6 +215,7 @@ export function readConfig(rows: readonly Setting[]): Config {
   }
   return Object.freeze({
     gateway: gateway.text ? baseUrl(gateway.text, nameOf(gateway)) : "",
+    gatewayOrigin: gateway.text ? originOf(gateway) : undefined,
     port: values.port as number,
     host,
     models: values.models as string | undefined,
@@ -227,6 +236,12 @@ export function readConfig(rows: readonly Setting[]): Config {
     shutdownTime: values["shutdown-time"] as number,
     caFile: values["ca-file"] as string | undefined,
   });
+}
+
+/** Where a setting's text came from, in words. */
+function originOf({ origin, flag, file }: Setting): string {
+  if (origin === "flag") return `--${flag.name}`;
+  return file ?? (origin === "environment" ? "the environment" : origin);
 }
 
 function isOrigin(text: string): boolean {

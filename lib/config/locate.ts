@@ -4,7 +4,6 @@
  * @module
  */
 
-import { parse } from "@std/dotenv/parse";
 import { BridgeError } from "../errors.ts";
 import { type Catalog, parseModels } from "../models/catalog.ts";
 
@@ -48,7 +47,8 @@ export function configFolder({ os, variable }: Place): string | undefined {
     : `${home}/.config/fd-bridge`;
 }
 
-function join(folder: string, name: string): string {
+/** A file in a folder. */
+export function joinPath(folder: string, name: string): string {
   return folder.includes("\\") ? `${folder}\\${name}` : `${folder}/${name}`;
 }
 
@@ -58,7 +58,8 @@ function why(cause: unknown): string {
     : String(cause);
 }
 
-async function readNamed(path: string, what: string, read: ReadText): Promise<string> {
+/** Reads a file that the user named. */
+export async function readNamed(path: string, what: string, read: ReadText): Promise<string> {
   let text: string | undefined;
   try {
     text = await read(path);
@@ -71,58 +72,8 @@ async function readNamed(path: string, what: string, read: ReadText): Promise<st
   return text;
 }
 
-/** A file with environment variables. */
-export interface EnvFile {
-  /** Where it is. */
-  readonly path: string;
-  /** What it says. */
-  readonly variables: Readonly<Record<string, string>>;
-}
-
-/**
- * Reads the `.env` file: the named one, else `./.env`, else the one in the configuration folder.
- *
- * @param named The file of `--env-file`, which must be there.
- * @param place The system.
- * @param read Reads files.
- * @returns The file, or undefined where there is none.
- * @throws {BridgeError} kind `config`, when a file is there and can't be read.
- *
- * @example
- * ```ts
- * import { readEnvFile } from "./locate.ts";
- *
- * const files: Record<string, string> = { ".env": "FD_BRIDGE_PORT=9000\n" };
- * const place = { os: "linux", variable: () => undefined };
- * const file = await readEnvFile(undefined, place, (path) => Promise.resolve(files[path]));
- * if (file?.variables.FD_BRIDGE_PORT !== "9000") throw new Error("read");
- * ```
- */
-export async function readEnvFile(
-  named: string | undefined,
-  place: Place,
-  read: ReadText,
-): Promise<EnvFile | undefined> {
-  const folder = configFolder(place);
-  const paths = named !== undefined ? [named] : [".env", ...folder ? [join(folder, ".env")] : []];
-  for (const path of paths) {
-    const text = named !== undefined
-      ? await readNamed(path, "the env file", read)
-      : await readIfThere(path, read);
-    if (text === undefined) continue;
-    try {
-      return { path, variables: parse(text) };
-    } catch (cause) {
-      throw new BridgeError("config", `${path}: the env file can't be read: ${why(cause)}.`, {
-        cause,
-      });
-    }
-  }
-  return undefined;
-}
-
-/** A default file that isn't there is no fault; one that is there and can't be read is. */
-async function readIfThere(path: string, read: ReadText): Promise<string | undefined> {
+/** Reads a default file: one that isn't there is no fault, one that can't be read is. */
+export async function readIfThere(path: string, read: ReadText): Promise<string | undefined> {
   try {
     return await read(path);
   } catch (cause) {
@@ -168,7 +119,7 @@ export async function findModels(
     return { catalogue: parseModels(text, named), path: named };
   }
   const folder = configFolder(place);
-  for (const path of ["./models.json", ...folder ? [join(folder, "models.json")] : []]) {
+  for (const path of ["./models.json", ...folder ? [joinPath(folder, "models.json")] : []]) {
     const text = await readIfThere(path, read);
     if (text !== undefined) return { catalogue: parseModels(text, path), path };
   }

@@ -6,6 +6,7 @@
 
 import type { Config, Setting } from "../config/config.ts";
 import type { CommandLine } from "../config/flags.ts";
+import type { EnvFiles } from "../config/env.ts";
 import type { Place, ReadText } from "../config/locate.ts";
 import type { Proxies } from "../config/proxies.ts";
 
@@ -105,8 +106,8 @@ export interface Start {
   readonly rows: readonly Setting[];
   /** The same, checked. */
   readonly config: Config;
-  /** The `.env` file in force, if there is one. */
-  readonly envPath: string | undefined;
+  /** What the `.env` files say. */
+  readonly env: EnvFiles;
   /** What stands between the bridge and other machines. */
   readonly proxies: Proxies;
 }
