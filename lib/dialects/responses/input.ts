@@ -6,7 +6,7 @@
 
 import { hash64 } from "../../hash.ts";
 import { isObject, type JsonObject } from "../../json.ts";
-import type { ToolCallCache } from "../../adapt/tool_call_cache.ts";
+import type { CallScope } from "../dialect.ts";
 
 /** The longest `call_id` that the Responses API takes, in characters (gateway.md). */
 export const MAX_CALL_ID_LENGTH = 64;
@@ -20,7 +20,7 @@ export const UNNAMED = "unknown";
 /** How {@linkcode encodeMessages} goes about it. */
 export interface EncodeMessagesOptions {
   /** Where reasoning items were kept by the id of the call that they led to. */
-  memory?: ToolCallCache;
+  memory?: CallScope;
   /** The model that is asked: reasoning items of another are left out. */
   model?: string;
   /**
