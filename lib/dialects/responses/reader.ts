@@ -121,6 +121,8 @@ export abstract class ResponsesReader {
 
   /** A response that began, goes on or ends: its id, date and model. */
   protected abstract head(response: JsonObject): void;
+  /** Another response that begins in the same stream: places are counted anew. */
+  protected nextResponse(): void {}
   /** An item that was announced, or whose first part came; its name may not be known yet. */
   protected abstract opened(item: Item): void;
   /** What is new of one of an item's texts. */
@@ -156,7 +158,10 @@ export abstract class ResponsesReader {
 
   #begin(response: JsonObject, created: boolean): void {
     if (created && (this.#ended || response.id !== this.#responseId)) {
-      if (this.#responseId !== undefined || this.#ended) this.items.nextResponse();
+      if (this.#responseId !== undefined || this.#ended) {
+        this.items.nextResponse();
+        this.nextResponse();
+      }
       this.#responseId = response.id;
       this.#ended = false;
     }
