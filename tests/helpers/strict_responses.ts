@@ -111,7 +111,10 @@ export function assertStrictResponses(body: string): StrictResponses {
       responseId ??= response.id;
       need(response.id === responseId, "changes the response's id");
       const status = type.slice("response.".length);
-      need(response.status === (status === "created" ? "in_progress" : status), "has another status");
+      need(
+        response.status === (status === "created" ? "in_progress" : status),
+        "has another status",
+      );
       if (status === "created" || status === "in_progress") continue;
       ending = response;
       if (status === "failed") {
@@ -128,7 +131,9 @@ export function assertStrictResponses(body: string): StrictResponses {
         JSON.stringify(response.output) === JSON.stringify(items),
         "has another output than was told",
       );
-      if (status === "incomplete") need(typeof response.incomplete_details?.reason === "string", "says no reason");
+      if (status === "incomplete") {
+        need(typeof response.incomplete_details?.reason === "string", "says no reason");
+      }
       continue;
     }
     if (type === "error") {
@@ -145,7 +150,10 @@ export function assertStrictResponses(body: string): StrictResponses {
     if (type === "response.output_item.added") {
       need(open === undefined, "opens an item before the last one is done");
       const { item } = event;
-      need(typeof item.id === "string" && item.id !== "" && !ids.has(item.id), "has no id of its own");
+      need(
+        typeof item.id === "string" && item.id !== "" && !ids.has(item.id),
+        "has no id of its own",
+      );
       need(typeof item.type === "string", "is an item without a type");
       ids.add(item.id);
       if (item.type in CALL_FIELDS) {
@@ -155,8 +163,12 @@ export function assertStrictResponses(body: string): StrictResponses {
         need(!callIds.has(item.call_id), "is a call with another's call_id");
         callIds.add(item.call_id);
       }
-      if (item.type === "message") need(item.role === "assistant" && item.content.length === 0, "isn't empty");
-      if (item.type === "reasoning") need(item.summary?.length === 0, "has a summary at its beginning");
+      if (item.type === "message") {
+        need(item.role === "assistant" && item.content.length === 0, "isn't empty");
+      }
+      if (item.type === "reasoning") {
+        need(item.summary?.length === 0, "has a summary at its beginning");
+      }
       open = { id: item.id, item, content: [], summary: [], callText: "", callDone: false };
       continue;
     }
@@ -246,7 +258,10 @@ function checkDone(item: Json, open: OpenItem, need: Need): void {
   if (item.type === "reasoning") {
     sameParts(item.summary, open.summary, need);
     sameParts(item.content ?? [], open.content, need);
-    need(item.encrypted_content === undefined || typeof item.encrypted_content === "string", "has encrypted content of a wrong type");
+    need(
+      item.encrypted_content === undefined || typeof item.encrypted_content === "string",
+      "has encrypted content of a wrong type",
+    );
   }
 }
 
@@ -267,7 +282,9 @@ function textOf(parts: Json[]): string {
 
 function readPart(event: Json, open: OpenItem, fail: (what: string) => never, need: Need): void {
   const { type } = event;
-  const call = /^response\.(function_call_arguments|custom_tool_call_input)\.(delta|done)$/.exec(type);
+  const call = /^response\.(function_call_arguments|custom_tool_call_input)\.(delta|done)$/.exec(
+    type,
+  );
   if (call !== null) {
     const kind = call[1] === "function_call_arguments" ? "function_call" : "custom_tool_call";
     need(open.item.type === kind, "belongs to another kind of item");

@@ -32,7 +32,11 @@ export function failureOf(error: BridgeError, begun: boolean): WrittenFailure {
   if (FINAL_CODES.has(error.code)) return { code: String(error.code), message, param };
   const repeats = !begun &&
     (kind === "unreachable" || (kind === "gateway" && RETRIABLE.has(status)));
-  const code = !repeats ? "invalid_prompt" : status === 429 ? "rate_limit_exceeded" : "server_error";
+  const code = !repeats
+    ? "invalid_prompt"
+    : status === 429
+    ? "rate_limit_exceeded"
+    : "server_error";
   return { code, message, param };
 }
 

@@ -204,7 +204,8 @@ function rememberedReasoning(
     if (seen.has(identity)) return false;
     seen.add(identity);
     return true;
-  });
+    // Nothing is stored under the id, and ids of more than 64 characters are refused (gateway.md).
+  }).map(({ id: _id, ...item }) => item);
 }
 
 /** User, system and tool content as Responses input parts; empty texts are left out. */
@@ -337,7 +338,7 @@ class CallIds {
 }
 
 /** Keeps the start of a long id, for whoever reads a log, and puts a hash in place of the rest. */
-function shorten(id: string): string {
+export function shorten(id: string): string {
   if (id.length <= MAX_CALL_ID_LENGTH) return id;
   const hash = hash64(id);
   return `${id.slice(0, MAX_CALL_ID_LENGTH - 1 - hash.length)}_${hash}`;

@@ -1,24 +1,31 @@
 /**
- * The Responses dialect: what a surface that speaks OpenAI's Responses API is sent for a chat
- * completions request, and what its answers mean.
+ * The Responses dialect: clients and surfaces that speak OpenAI's Responses API.
  *
- * | chat completions | | Responses API |
- * |---|---|---|
- * | request body | {@linkcode encodeRequest} → | request body |
- * | chunks | ← {@linkcode ResponsesDecoder} | `response.*` events |
- * | `chat.completion` | ← {@linkcode decodeBody} | `response` |
+ * | | request | stream | whole answer |
+ * |---|---|---|---|
+ * | any client, this surface | {@linkcode encodeRequest} | {@linkcode ResponsesDecoder} | {@linkcode decodeBody} |
+ * | this client, this surface | {@linkcode passRequest} | {@linkcode ResponsesNormalizer} | the same |
+ * | this client, any surface | {@linkcode decodeRequest} | {@linkcode ResponsesEncoder} | the same |
+ *
+ * Here belongs whatever is written in the Responses API's words. What a model or a gateway refuses beyond
+ * the API itself is in `adapt/`; what makes chat chunks strict is in `enrich/`.
  *
  * @module
  */
 
+export { answerEvents, responsesClient, responsesSurface } from "./dialect.ts";
 export {
   encodeRequest,
   type EncodeRequestOptions,
   RESPONSES_FIELDS,
   type ResponsesField,
 } from "./request.ts";
+export { passRequest, PASSTHROUGH_FIELDS } from "./pass.ts";
+export { decodeRequest } from "./chat_request.ts";
 export { isResponsesEvent } from "./events.ts";
 export { ResponsesDecoder, type ResponsesDecoderOptions } from "./stream.ts";
+export { ResponsesNormalizer } from "./normalizer.ts";
+export { ResponsesEncoder } from "./encoder.ts";
 export { decodeBody, type DecodeBodyOptions, isResponsesBody } from "./body.ts";
 
 import { checkFields, isBoolean, isCount, isString, wrongType } from "../check.ts";

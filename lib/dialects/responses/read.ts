@@ -216,3 +216,14 @@ export function asObject(value: unknown): JsonObject {
 export function given(source: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(source).filter(([, value]) => value !== null));
 }
+
+/** Whether a text is complete JSON; arguments that are empty are. */
+export function isJson(text: string): boolean {
+  if (text.trim() === "") return true;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

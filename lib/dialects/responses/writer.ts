@@ -11,6 +11,9 @@ import { responseEnvelope } from "./envelope.ts";
 import { OutputItem } from "./output_item.ts";
 import { encodeUsage } from "./usage.ts";
 
+/** What keeps a silent connection open. Codex and the SDKs skip comments. */
+export const HEARTBEAT = ": fd-bridge keeps the connection open\n\n";
+
 /** A failure in the words of the Responses API. */
 export interface WrittenFailure {
   /** For `response.failed`, and the event behind it. */
