@@ -122,7 +122,9 @@ export class NormalizerReader extends ResponsesReader {
       if (item.kind !== "call" || item.ran || written.final !== undefined) continue;
       const cut = status === "incomplete" &&
         (!item.closed || item.raw?.status === "incomplete");
-      const broken = item.custom ? cut : !isJson(written.text) || (cut && written.text === "");
+      const broken = written.type === "custom_tool_call"
+        ? cut
+        : !isJson(written.text) || (cut && written.text === "");
       if (broken) return callCutOff(item.name, written.text.length, this.#tokens());
       this.#closeCall(item, written, item.raw);
     }
@@ -141,9 +143,9 @@ export class NormalizerReader extends ResponsesReader {
   }
 
   protected override opened(item: Item): void {
-    if (item.kind === "call" && item.name === "" && !item.settled) return;
-    this.#see(item.outputIndex);
+    if (item.ran || (item.kind === "call" && item.name === "" && !item.settled)) return;
     const written = this.#itemOf(item);
+    this.#see(item.outputIndex);
     if (item.kind === "call" && item.settled) this.#release(item);
     // A call that was told without its name gets it late: the name is all that it waited for.
     else if (item.kind === "call" && !this.#mustWait(item)) {
@@ -153,35 +155,39 @@ export class NormalizerReader extends ResponsesReader {
   }
 
   protected override text(item: Item, slot: Slot, part: number, fresh: string): void {
-    this.#see(item.outputIndex);
     if (item.kind === "message") this.#spoke = true;
-    if (item.kind === "call" && item.name === "") return;
+    if (item.ran || (item.kind === "call" && item.name === "")) return;
     const known = this.#written.get(item);
-    if (known === undefined && item.kind === "call") {
-      // Its head, and all that came before its name was known, this piece included.
-      this.#itemOf(item);
-      return;
-    }
-    (known ?? this.#itemOf(item)).append(slot, fresh, part);
+    const written = known ?? this.#itemOf(item);
+    // A call that is new here has all that came before its name was known, this piece included.
+    if (known !== undefined || item.kind !== "call") written.append(slot, fresh, part);
+    this.#see(item.outputIndex);
   }
 
   protected override closed(item: Item, raw: JsonObject): void {
-    this.#see(item.outputIndex);
     if (item.kind === "call") {
       if (item.name === "" || item.ran) return;
       const written = this.#itemOf(item);
+      this.#see(item.outputIndex);
       // Half a call never closes: clients run what is closed.
-      const whole = item.custom ? raw.status !== "incomplete" : isJson(written.text);
+      const whole = written.type === "custom_tool_call"
+        ? raw.status !== "incomplete"
+        : isJson(written.text);
       if (written.final === undefined && whole) this.#closeCall(item, written, raw);
       return;
     }
     const status = raw.status === "incomplete" ? "incomplete" : "completed";
     this.#itemOf(item).close(raw, status);
+    this.#see(item.outputIndex);
   }
 
   protected override ran(item: Item, words: string): void {
     const written = this.#written.get(item);
-    if (written?.started) return;
+    if (written?.started) {
+      // Too late: the client has been told of a call of its own tool.
+      item.ran = false;
+      return;
+    }
     this.#waiting.delete(item);
     const order = item.outputIndex ?? Number.MAX_SAFE_INTEGER;
     const told = this.writer.add(
@@ -198,7 +204,6 @@ export class NormalizerReader extends ResponsesReader {
   }
 
   protected override opaque(raw: JsonObject, at: number | undefined, closed: boolean): void {
-    this.#see(at);
     const key = idOf(raw.id) || `#${raw.type}${at}`;
     let written = this.#opaque.get(key);
     if (written === undefined) {
@@ -213,6 +218,7 @@ export class NormalizerReader extends ResponsesReader {
       this.#spoke = true;
     }
     if (closed) written.close(raw);
+    this.#see(at);
   }
 
   protected override other(event: JsonObject): void {
@@ -321,7 +327,7 @@ export class NormalizerReader extends ResponsesReader {
 
   #closeCall(item: Item, written: OutputItem, raw?: JsonObject): void {
     const { name: _name, namespace: _namespace, call_id: _id, ...rest } = raw ?? {};
-    if (!item.custom && written.text.trim() === "") {
+    if (written.type === "function_call" && written.text.trim() === "") {
       const announced = item.announcedArguments;
       written.append("arguments", announced !== "" && isJson(announced) ? announced : "{}");
     }

@@ -97,6 +97,7 @@ export class ResponsesDecoder extends ResponsesReader {
   /** Tells as reasoning what the gateway ran. */
   protected override ran(item: Item, words: string): void {
     if (item.callIndex < 0) this.#sendReasoning(words, words);
+    else item.ran = false; // Too late: the client has been told of a call of its own tool.
   }
 
   /** Nothing: such items mean nothing to a chat client. */
