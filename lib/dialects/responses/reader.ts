@@ -228,7 +228,7 @@ export abstract class ResponsesReader {
     if (OUTPUT_ITEMS.has(raw.type)) return this.#result(raw);
     const sighting = sight(raw, at);
     if (sighting === undefined) {
-      if (typeof raw.type === "string") this.opaque(raw, at, true);
+      if (typeof raw.type === "string" && this.#measure(raw)) this.opaque(raw, at, true);
       return;
     }
     if (!this.#room()) return;
@@ -294,11 +294,20 @@ export abstract class ResponsesReader {
     const track = item.track(slot, number);
     const fresh = whole ? track.whole(text) : track.delta(text);
     if (fresh === "") return;
-    this.#length += fresh.length;
-    if (this.#length > MAX_TEXT) {
-      return this.#overflow(`more than ${MAX_TEXT / 2 ** 20} Mi characters`);
-    }
-    this.text(item, slot, number, fresh);
+    if (this.#holds(fresh.length)) this.text(item, slot, number, fresh);
+  }
+
+  /** Counts an item that is kept whole, such as an image. */
+  #measure(raw: JsonObject): boolean {
+    return this.#holds(JSON.stringify(raw).length);
+  }
+
+  /** Whether there is room for so many characters more; ends the stream where there isn't. */
+  #holds(length: number): boolean {
+    this.#length += length;
+    if (this.#length <= MAX_TEXT) return !this.#failed;
+    this.#overflow(`more than ${MAX_TEXT / 2 ** 20} Mi characters`);
+    return false;
   }
 
   /** The result of a call, which stands in the answer only where the gateway ran the call itself. */
@@ -333,7 +342,7 @@ export abstract class ResponsesReader {
         this.#complete(item, raw, sight(raw, at)!);
         this.closed(item, raw);
       } else if (typeof raw.type === "string" && !OUTPUT_ITEMS.has(raw.type)) {
-        this.opaque(raw, at, true);
+        if (this.#measure(raw)) this.opaque(raw, at, true);
       }
     }
     if (status === "completed") {
