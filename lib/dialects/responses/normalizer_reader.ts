@@ -58,6 +58,7 @@ const PREFIX = { message: "msg_", call: "fc_", reasoning: "rs_" } as const;
 
 /** The normalizer's reader: what it reads goes to the writer. */
 export class NormalizerReader extends ResponsesReader {
+  /** What the items are written with. */
   readonly writer: ResponseWriter;
   readonly #tools: ToolNames;
   readonly #context: DialectContext;
@@ -74,8 +75,10 @@ export class NormalizerReader extends ResponsesReader {
   #spoke = false;
   #ending: ResponseEnd | undefined;
   #error: BridgeError | undefined;
+  /** The last token counts, as they came. */
   usage: JsonObject | undefined;
 
+  /** Makes the reader of one stream. */
   constructor(context: DialectContext) {
     const tools = new ToolNames(context.request?.tools);
     super({
@@ -98,14 +101,17 @@ export class NormalizerReader extends ResponsesReader {
     return this.#error;
   }
 
+  /** How many calls there are for the client to answer. */
   get calls(): number {
     return this.#calls;
   }
 
+  /** Whether there is content: text, a refusal or a call. */
   get spoke(): boolean {
     return this.#spoke;
   }
 
+  /** Takes the next event. */
   read(event: JsonObject): void {
     if (event.type === "response.created") this.#ending = undefined;
     this.take(event);
@@ -131,17 +137,20 @@ export class NormalizerReader extends ResponsesReader {
     return undefined;
   }
 
+  /** Counts places anew. */
   protected override nextResponse(): void {
     this.#places = new Set();
     this.#firstMissing = 0;
     this.#current = new Set();
   }
 
+  /** Begins the stream. */
   protected override head(response: JsonObject): void {
     if (Object.keys(response).length > 0) this.writer.begin(response);
     if (isObject(response.usage)) this.usage = response.usage;
   }
 
+  /** Adds an item. */
   protected override opened(item: Item): void {
     if (item.ran || (item.kind === "call" && item.name === "" && !item.settled)) return;
     const written = this.#itemOf(item);
@@ -154,6 +163,7 @@ export class NormalizerReader extends ResponsesReader {
     }
   }
 
+  /** Adds to an item's text. */
   protected override text(item: Item, slot: Slot, part: number, fresh: string): void {
     if (item.kind === "message") this.#spoke = true;
     if (item.ran || (item.kind === "call" && item.name === "")) return;
@@ -164,6 +174,7 @@ export class NormalizerReader extends ResponsesReader {
     this.#see(item.outputIndex);
   }
 
+  /** Closes an item that is whole. */
   protected override closed(item: Item, raw: JsonObject): void {
     if (item.kind === "call") {
       if (item.name === "" || item.ran) return;
@@ -181,6 +192,7 @@ export class NormalizerReader extends ResponsesReader {
     this.#see(item.outputIndex);
   }
 
+  /** Tells as reasoning what the gateway ran. */
   protected override ran(item: Item, words: string): void {
     const written = this.#written.get(item);
     if (written?.started) {
@@ -203,6 +215,7 @@ export class NormalizerReader extends ResponsesReader {
     written.drop();
   }
 
+  /** Adds or closes an item of another kind. */
   protected override opaque(raw: JsonObject, at: number | undefined, closed: boolean): void {
     const key = idOf(raw.id) || `#${raw.type}${at}`;
     let written = this.#opaque.get(key);
@@ -221,6 +234,7 @@ export class NormalizerReader extends ResponsesReader {
     this.#see(at);
   }
 
+  /** Passes the progress of an item of another kind. */
   protected override other(event: JsonObject): void {
     if (!PROGRESS.has(event.type)) return;
     const id = idOf(event.item_id);
@@ -232,10 +246,12 @@ export class NormalizerReader extends ResponsesReader {
     this.#opaque.get(id)?.pass(event);
   }
 
+  /** Keeps the ending: another response may follow. */
   protected override end(end: ResponseEnd): void {
     this.#ending = end;
   }
 
+  /** Keeps the failure. */
   protected override fail(error: JsonObject): void {
     const message = textOf(error.message) || textOf(error.error) || "The model's answer failed.";
     const status = STATUS_OF_CODE.get(error.code) ?? (typeof error.code === "string" ? 400 : 200);
@@ -243,6 +259,7 @@ export class NormalizerReader extends ResponsesReader {
     this.#error = gatewayError(status, { error: { ...error, message } }, { secrets });
   }
 
+  /** Keeps the failure. */
   protected override overflow(message: string): void {
     this.#error = new BridgeError("overflow", message, { code: "overflow" });
   }
