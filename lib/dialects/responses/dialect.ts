@@ -5,7 +5,6 @@
  */
 
 import { BridgeError } from "../../errors.ts";
-import { gatewayError } from "../../gateway/errors.ts";
 import { isObject, type JsonObject } from "../../json.ts";
 import type {
   CallScope,
@@ -40,6 +39,10 @@ function offeredBy(request: JsonObject | undefined): ReadonlySet<string> | undef
     }
     // Messages have the name beside a schema, with or without a type.
     if (isObject(tool) && typeof tool.name === "string") names.add(cleanName(tool.name));
+    const declared = isObject(tool) ? tool.functionDeclarations : undefined;
+    for (const definition of Array.isArray(declared) ? declared : []) {
+      if (isObject(definition) && typeof definition.name === "string") names.add(definition.name);
+    }
   }
   for (const definition of Array.isArray(request.functions) ? request.functions : []) {
     if (isObject(definition) && typeof definition.name === "string") names.add(definition.name);
@@ -63,15 +66,14 @@ function readerOptions(context: DialectContext): ResponsesReaderOptions {
  * @param body A `response`, a `chat.completion`, or an error.
  */
 export function answerEvents(body: JsonObject, context: DialectContext): SseEvent[] {
-  const response = !isResponsesBody(body) && Array.isArray(body.choices)
+  const value = !isResponsesBody(body) && Array.isArray(body.choices)
     ? responsesClient.encodeAnswer(body, context)
     : body;
-  const value = isResponsesBody(response) ? { type: "response.completed", response } : response;
   return [{ type: "json", value }, { type: "done" }];
 }
 
 /** The gateway's surfaces that speak the Responses API. */
-export const responsesSurface: SurfaceDialect = {
+export const responsesSurface: Required<SurfaceDialect> = {
   name: "responses",
   encodeRequest(request: JsonObject, _target: Target, calls?: CallScope): EncodedRequest {
     const dropped = RESPONSES_FIELDS.filter(({ field, to }) =>
@@ -88,9 +90,6 @@ export const responsesSurface: SurfaceDialect = {
   normalizer: (context: DialectContext): ResponsesNormalizer => new ResponsesNormalizer(context),
   normalizeAnswer(body: JsonObject, context: DialectContext): JsonObject {
     const normalizer = new ResponsesNormalizer(context);
-    if (body.status === "queued" || body.status === "in_progress") {
-      throw gatewayError(502, decodeBody(body), { secrets: context.secrets });
-    }
     for (const event of answerEvents(body, context)) normalizer.event(event);
     const { outcome: { error }, response } = normalizer;
     if (error !== undefined) throw error;

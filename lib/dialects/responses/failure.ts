@@ -30,7 +30,7 @@ const FINAL_CODES = new Set<unknown>([
 export function failureOf(error: BridgeError, begun: boolean): WrittenFailure {
   const { kind, status, message, param } = error;
   if (FINAL_CODES.has(error.code)) return { code: String(error.code), message, param };
-  const repeats = !begun &&
+  const repeats = !begun && error.headers["x-should-retry"] !== "false" &&
     (kind === "unreachable" || (kind === "gateway" && RETRIABLE.has(status)));
   const code = !repeats
     ? "invalid_prompt"
@@ -47,6 +47,15 @@ export function brokenOff(cause?: unknown): BridgeError {
     "interrupted",
     "The gateway's stream broke off before the response was complete: it is cut off here.",
     { code: "stream_interrupted", cause },
+  );
+}
+
+/** An answer that the gateway goes on with by itself. */
+export function unfinished(status: string): BridgeError {
+  return new BridgeError(
+    "gateway",
+    `The answer is still "${status}", expected a finished one: send the request without "background".`,
+    { code: "response_unfinished", headers: { "x-should-retry": "false" } },
   );
 }
 

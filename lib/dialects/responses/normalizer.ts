@@ -9,8 +9,9 @@ import type { BridgeError } from "../../errors.ts";
 import { gatewayError, isErrorBody } from "../../gateway/errors.ts";
 import { isAnswerPiece, type JsonObject } from "../../json.ts";
 import type { DialectContext, SseEvent, StreamCore, StreamOutcome } from "../dialect.ts";
+import { isResponsesBody } from "./body.ts";
 import { isResponsesEvent } from "./events.ts";
-import { brokenOff, failureOf } from "./failure.ts";
+import { brokenOff, failureOf, unfinished } from "./failure.ts";
 import { NormalizerReader } from "./normalizer_reader.ts";
 import { asObject } from "./read.ts";
 import { HEARTBEAT } from "./writer.ts";
@@ -81,14 +82,25 @@ export class ResponsesNormalizer implements StreamCore {
       return this.#fail(gatewayError(200, event.text, { secrets }));
     }
     const { value } = event;
-    if (isResponsesEvent(value)) {
-      this.#reader.read(value);
-      const { error } = this.#reader;
-      return error === undefined ? this.#reader.writer.take() : this.#fail(error);
-    }
+    if (isResponsesEvent(value)) return this.#read(value);
+    if (isResponsesBody(value)) return this.#whole(value);
     if (isErrorBody(value)) return this.#fail(gatewayError(200, value, { secrets }));
     // A trace id, a keep-alive, a ping: nothing that clients of this dialect know.
     return "";
+  }
+
+  #read(event: JsonObject): string {
+    this.#reader.read(event);
+    const { error } = this.#reader;
+    return error === undefined ? this.#reader.writer.take() : this.#fail(error);
+  }
+
+  /** The text for a plain answer to a request for a stream. */
+  #whole(response: JsonObject): string {
+    if (response.status === "queued" || response.status === "in_progress") {
+      return this.#fail(unfinished(response.status));
+    }
+    return this.#read({ type: "response.completed", response });
   }
 
   /** The text for the end of the gateway's body. */

@@ -254,9 +254,12 @@ export class NormalizerReader extends ResponsesReader {
   /** Keeps the failure. */
   protected override fail(error: JsonObject): void {
     const message = textOf(error.message) || textOf(error.error) || "The model's answer failed.";
-    const status = STATUS_OF_CODE.get(error.code) ?? (typeof error.code === "string" ? 400 : 200);
     const { secrets } = this.#context;
-    this.#error = gatewayError(status, { error: { ...error, message } }, { secrets });
+    const read = gatewayError(200, { error: { ...error, message } }, { secrets });
+    const status = STATUS_OF_CODE.get(error.code) ??
+      (typeof error.code === "string" ? 400 : read.status);
+    const { type, code, param } = read;
+    this.#error = new BridgeError("gateway", read.message, { status, type, code, param });
   }
 
   /** Keeps the failure. */

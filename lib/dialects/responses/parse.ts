@@ -6,25 +6,28 @@
 
 import { BridgeError } from "../../errors.ts";
 import { isObject, type JsonObject } from "../../json.ts";
+import {
+  checkFields,
+  type FieldRule,
+  type FieldRules,
+  isBoolean,
+  isCount,
+  isNumber,
+  isString,
+  modelOf,
+  wrongType,
+} from "../check.ts";
 import type { RequestSummary } from "../dialect.ts";
 
-/** What a field must be, where it is there; null counts as not there. */
-interface FieldRule {
-  readonly expected: string;
-  readonly fits: (value: unknown) => boolean;
-}
-
-const isString = (value: unknown) => typeof value === "string";
-const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 1;
 const areObjects = (value: unknown) => Array.isArray(value) && value.every(isObject);
 
 const STRING: FieldRule = { expected: "a string", fits: isString };
-const BOOLEAN: FieldRule = { expected: "true or false", fits: (v) => typeof v === "boolean" };
-const NUMBER: FieldRule = { expected: "a number", fits: (v) => typeof v === "number" };
+const BOOLEAN: FieldRule = { expected: "true or false", fits: isBoolean };
+const NUMBER: FieldRule = { expected: "a number", fits: isNumber };
 const OBJECT: FieldRule = { expected: "an object", fits: isObject };
 const COUNT: FieldRule = { expected: "a whole number from 1 on", fits: isCount };
 
-const FIELDS: Readonly<Record<string, FieldRule>> = {
+const FIELDS: FieldRules = {
   stream: BOOLEAN,
   store: BOOLEAN,
   background: BOOLEAN,
@@ -48,7 +51,7 @@ const CONTENT: FieldRule = {
 };
 
 /** Fields of an input item. */
-const ITEM_FIELDS: Readonly<Record<string, FieldRule>> = {
+const ITEM_FIELDS: FieldRules = {
   type: STRING,
   id: STRING,
   call_id: STRING,
@@ -70,43 +73,18 @@ const CALLS = new Set<unknown>([
   "custom_tool_call_output",
 ]);
 
-function kindOf(value: unknown): string {
-  if (value === undefined) return "missing";
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "an array";
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
-}
-
-function wrong(param: string, expected: string, value: unknown): BridgeError {
-  return new BridgeError("request", `\`${param}\` is ${kindOf(value)}: expected ${expected}.`, {
-    param,
-    code: value === undefined ? "missing_field" : "invalid_type",
-  });
-}
-
-function check(
-  object: JsonObject,
-  rules: Readonly<Record<string, FieldRule>>,
-  prefix: string,
-): void {
-  for (const name in rules) {
-    const value = object[name];
-    if (value !== undefined && value !== null && !rules[name].fits(value)) {
-      throw wrong(prefix + name, rules[name].expected, value);
-    }
-  }
-}
-
 function checkItem(item: unknown, at: number): void {
   const param = `input[${at}]`;
-  if (!isObject(item)) throw wrong(param, "an object with type, or with role and content", item);
+  if (!isObject(item)) {
+    throw wrongType(param, "an object with type, or with role and content", item);
+  }
   const { type, role } = item;
   const isMessage = type === "message" || (type === undefined && role !== undefined);
-  if (!isMessage && !isString(type)) throw wrong(`${param}.type`, "the item's type", type);
+  if (!isMessage && !isString(type)) throw wrongType(`${param}.type`, "the item's type", type);
   // Reasoning items have a `content` of their own; those of results are no messages'.
-  check(item, ITEM_FIELDS, `${param}.`);
+  checkFields(item, ITEM_FIELDS, `${param}.`);
   if (CALLS.has(type) && !isString(item.call_id)) {
-    throw wrong(`${param}.call_id`, "the call's id", item.call_id);
+    throw wrongType(`${param}.call_id`, "the call's id", item.call_id);
   }
   if (!isMessage) return;
   if (role === "tool") {
@@ -120,13 +98,13 @@ function checkItem(item: unknown, at: number): void {
     throw new BridgeError(
       "request",
       `\`${param}.role\` is ${
-        isString(role) ? "no role of the Responses API" : kindOf(role)
+        isString(role) ? "no role of the Responses API" : "no string"
       }: expected one of ${ROLES.join(", ")}.`,
       { param: `${param}.role`, code: "invalid_value" },
     );
   }
   if (item.content === undefined || item.content === null) {
-    throw wrong(`${param}.content`, CONTENT.expected, item.content);
+    throw wrongType(`${param}.content`, CONTENT.expected, item.content);
   }
 }
 
@@ -137,19 +115,14 @@ function checkItem(item: unknown, at: number): void {
  * @throws {BridgeError} kind `request`, with the field at fault in `param`.
  */
 export function parseRequest(body: JsonObject): RequestSummary {
-  const { model, input } = body;
-  if (typeof model !== "string" || model.trim() === "") {
-    throw new BridgeError("request", "`model` is missing: name a model from GET /models.", {
-      param: "model",
-      code: model === undefined ? "missing_field" : "invalid_type",
-    });
-  }
-  check(body, FIELDS, "");
+  const model = modelOf(body);
+  const { input } = body;
+  checkFields(body, FIELDS, "");
   if (!isString(input) && !Array.isArray(input)) {
     const expected = body.messages === undefined
       ? "a string, or an array of items"
       : "a string, or an array of items; `messages` belong to /chat/completions";
-    throw wrong("input", expected, input);
+    throw wrongType("input", expected, input);
   }
   if (Array.isArray(input)) {
     if (input.length === 0) {
