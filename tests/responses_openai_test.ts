@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import OpenAI from "openai";
 import type { DialectContext } from "../lib/dialects/dialect.ts";
 import { responsesClient, ResponsesNormalizer } from "../lib/dialects/responses/mod.ts";
@@ -57,7 +57,7 @@ Deno.test("the openai package's responses.stream() reads whatever the normalizer
     const response = await read(text);
     assertEquals(response.status, strict.end, name);
     assertEquals(
-      response.output.map(({ type }) => type),
+      response.output.map(({ type }: { type: string }) => type),
       strict.items.map(({ type }) => type),
       name,
     );
@@ -91,7 +91,9 @@ Deno.test("the openai package's responses.stream() reads what the encoder writes
   const response = await read(text);
   assertEquals(response.output_text, "I read two files. 🚀");
   assertEquals(
-    response.output.flatMap((item) => item.type === "function_call" ? [item.arguments] : []),
+    response.output.flatMap((item: { type: string; arguments?: unknown }) =>
+      item.type === "function_call" ? [item.arguments] : []
+    ),
     ['{"file":0}', '{"file":1}'],
   );
 });
@@ -101,6 +103,5 @@ Deno.test("the openai package throws the words of a failure", async () => {
   const text = encoder.chunk(delta({ content: "Half" })) +
     encoder.error(new BridgeError("gateway", "It broke in the middle.", { status: 503 }));
   const error = await assertRejects(() => read(text), OpenAI.APIError);
-  assert(error instanceof OpenAI.APIError);
-  assertStringIncludes(error.message, "It broke in the middle.");
+  assertStringIncludes((error as Error).message, "It broke in the middle.");
 });
