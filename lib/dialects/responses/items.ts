@@ -121,6 +121,8 @@ export class Item {
   raw?: JsonObject;
   /** Whether a call is to a tool whose input is free text. */
   custom = false;
+  /** Whether a call was announced, or came in pieces, before it was whole. */
+  streamed = false;
   /** Whether the gateway ran a call itself. */
   ran = false;
   /** Whether the response that a call stands in is complete. */

@@ -142,9 +142,14 @@ export abstract class ResponsesReader {
   /** Bounds that were exceeded. */
   protected abstract overflow(message: string): void;
 
-  /** Whether a call can be the client's to run. */
+  /**
+   * Whether a call can be the client's to run. Where the client offers no tool, the calls that are
+   * streamed count as the model's own; agents on the gateway's side tell theirs when they are over.
+   */
   protected mayBeClients(item: Item): boolean {
-    return this.#options.offered?.has(item.name) ?? true;
+    const { offered } = this.#options;
+    if (offered === undefined || offered.has(item.name)) return true;
+    return offered.size === 0 && item.streamed;
   }
 
   /** `id` itself, if it is one and no other call has it; else one that no other response has either. */
@@ -189,6 +194,7 @@ export abstract class ResponsesReader {
     const item = this.items.find(rule.kind, idOf(event.item_id), place(event.output_index));
     const number = rule.number === undefined ? 0 : place(event[rule.number]) ?? 0;
     if (rule.kind === "call") {
+      item.streamed = true;
       if (item.name === "") item.name = cleanName(idOf(event.name));
       item.custom ||= event.type === "response.custom_tool_call_input.delta" ||
         event.type === "response.custom_tool_call_input.done";
@@ -215,6 +221,7 @@ export abstract class ResponsesReader {
     if (!this.#room()) return;
     const item = this.items.open(sighting);
     if (item.kind === "call") {
+      item.streamed = true;
       this.#name(item, raw);
       // Often "" or a placeholder such as "{}" here, to which the deltas to come don't add.
       item.announcedArguments = sighting.text;
