@@ -146,7 +146,7 @@ export class NormalizerReader extends ResponsesReader {
 
   /** Begins the stream. */
   protected override head(response: JsonObject): void {
-    if (Object.keys(response).length > 0) this.writer.begin(response);
+    this.writer.begin(response);
     if (isObject(response.usage)) this.usage = response.usage;
   }
 
