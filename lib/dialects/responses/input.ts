@@ -6,7 +6,7 @@
 
 import { hash64 } from "../../hash.ts";
 import { isObject, type JsonObject } from "../../json.ts";
-import type { ToolCallCache } from "../../adapt/tool_call_cache.ts";
+import type { CallScope } from "../dialect.ts";
 
 /** The longest `call_id` that the Responses API takes, in characters (gateway.md). */
 export const MAX_CALL_ID_LENGTH = 64;
@@ -20,7 +20,7 @@ export const UNNAMED = "unknown";
 /** How {@linkcode encodeMessages} goes about it. */
 export interface EncodeMessagesOptions {
   /** Where reasoning items were kept by the id of the call that they led to. */
-  memory?: ToolCallCache;
+  memory?: CallScope;
   /** The model that is asked: reasoning items of another are left out. */
   model?: string;
   /**
@@ -204,7 +204,8 @@ function rememberedReasoning(
     if (seen.has(identity)) return false;
     seen.add(identity);
     return true;
-  });
+    // Nothing is stored under the id, and ids of more than 64 characters are refused (gateway.md).
+  }).map(({ id: _id, ...item }) => item);
 }
 
 /** User, system and tool content as Responses input parts; empty texts are left out. */
@@ -337,7 +338,7 @@ class CallIds {
 }
 
 /** Keeps the start of a long id, for whoever reads a log, and puts a hash in place of the rest. */
-function shorten(id: string): string {
+export function shorten(id: string): string {
   if (id.length <= MAX_CALL_ID_LENGTH) return id;
   const hash = hash64(id);
   return `${id.slice(0, MAX_CALL_ID_LENGTH - 1 - hash.length)}_${hash}`;

@@ -16,6 +16,17 @@ export type Slot = "text" | "refusal" | "summary" | "thought" | "arguments";
 /** How many foreign ids are remembered for one item: some gateways make up a new one for each event. */
 const MAX_ALIASES = 8;
 
+/** How many items a search by text looks at; what fits stands near, and the search stays linear in the items. */
+const MAX_LOOK = 64;
+
+/** Reasoning items and the calls that they led to, in order of appearance. */
+export interface ReasoningGroup {
+  /** The reasoning. */
+  readonly reasoning: Item[];
+  /** The calls that follow it. */
+  readonly calls: Item[];
+}
+
 /**
  * One text that comes in deltas, and once more as a whole, in whichever order.
  *
@@ -106,6 +117,18 @@ export class Item {
   named = false;
   /** A reasoning item in the form in which it can be sent back. */
   replayable?: JsonObject;
+  /** The item as the gateway last gave it. */
+  raw?: JsonObject;
+  /** Whether a call is to a tool whose input is free text. */
+  custom = false;
+  /** Whether a call was announced, or came in pieces, before it was whole. */
+  streamed = false;
+  /** Whether the gateway ran a call itself. */
+  ran = false;
+  /** Whether the response that a call stands in is complete. */
+  settled = false;
+  /** The reasoning that a call belongs to, or a reasoning item stands in. */
+  group?: ReasoningGroup;
   /** How many foreign ids point here. */
   aliases = 0;
 
@@ -203,18 +226,32 @@ export class ItemTable {
   readonly #byPlace = new ByKind<number>();
   readonly #byCallId = new Map<string, Item>();
   readonly #latest: Partial<Record<ItemKind, Item>> = {};
+  #current: Item[] = [];
+  #group: ReasoningGroup = { reasoning: [], calls: [] };
   #scope = 0;
+
+  /** How many items there are. */
+  get size(): number {
+    return this.#all.length;
+  }
+
+  /** The call with a `call_id`. */
+  callOf(callId: string): Item | undefined {
+    return this.#byCallId.get(callId);
+  }
 
   /** Begins another response in the same stream: places are counted anew. */
   nextResponse(): void {
     this.#scope++;
+    this.#current = [];
+    this.#group = { reasoning: [], calls: [] };
     this.#byPlace.clear();
     for (const kind of ["message", "call", "reasoning"] as const) delete this.#latest[kind];
   }
 
   /** The items of the current response, in order of appearance. */
-  current(): Item[] {
-    return this.#all.filter((item) => item.scope === this.#scope);
+  current(): readonly Item[] {
+    return this.#current;
   }
 
   /** The item that a delta, or a closing event of one of its parts, belongs to. */
@@ -256,7 +293,7 @@ export class ItemTable {
       // Closed already: said twice, or another item where places aren't counted.
       (!atPlace.closed || (text !== "" && atPlace.closedWith === text));
     const item = known ?? (here ? atPlace : undefined) ??
-      this.#all.findLast((item) =>
+      this.#all.slice(-MAX_LOOK).findLast((item) =>
         item.kind === kind && !item.closed && !item.announced && this.#mayBe(item, sighting) &&
         item.emitted(slot) !== "" && item.fits(slot, text)
       ) ?? this.#add(kind, id, outputIndex);
@@ -280,21 +317,42 @@ export class ItemTable {
         found[at] = item;
       }
     };
-    const free = (item: Item, sighting: ItemSighting) =>
-      item.kind === sighting.kind && !taken.has(item) && this.#mayBe(item, sighting);
-    const current = this.current();
-    const here = (item: Item, { outputIndex }: ItemSighting) => item.outputIndex === outputIndex;
     const emitted = (item: Item) => item.emitted(SLOT_OF_KIND[item.kind]);
     const fits = (item: Item, { text }: ItemSighting) => item.fits(SLOT_OF_KIND[item.kind], text);
+    /** The item that stands at a sighting's place. */
+    const atPlace = (sighting: ItemSighting) => {
+      const { kind, outputIndex } = sighting;
+      const item = outputIndex === undefined ? undefined : this.#byPlace.get(kind, outputIndex);
+      return item && !taken.has(item) && this.#mayBe(item, sighting) ? item : undefined;
+    };
+    /** The first items of `from` that are still free, of a sighting's kind. */
+    const search = (from: readonly Item[]) => {
+      const left = { message: [], call: [], reasoning: [] } as Record<ItemKind, Item[]>;
+      for (const item of from) if (!taken.has(item)) left[item.kind].push(item);
+      const begin = { message: 0, call: 0, reasoning: 0 };
+      return (sighting: ItemSighting, accept: (item: Item) => boolean) => {
+        const items = left[sighting.kind];
+        while (taken.has(items[begin[sighting.kind]])) begin[sighting.kind]++;
+        const from = begin[sighting.kind];
+        return items.slice(from, from + MAX_LOOK).find((item) =>
+          !taken.has(item) && this.#mayBe(item, sighting) && accept(item)
+        );
+      };
+    };
 
     // An id of an earlier response that comes again with another text is just a reused id.
     match((s) =>
       this.#known(s, (i) => !taken.has(i) && (i.scope === this.#scope || fits(i, s)), true)
     );
-    match((s) => current.find((i) => free(i, s) && here(i, s) && fits(i, s)));
-    match((s) => this.#all.find((i) => free(i, s) && emitted(i) !== "" && fits(i, s)));
-    match((s) => current.find((i) => free(i, s) && here(i, s)));
-    match((s) => current.find((i) => free(i, s)));
+    match((s) => {
+      const item = atPlace(s);
+      return item && fits(item, s) ? item : undefined;
+    });
+    const anywhere = search(this.#all);
+    match((s) => anywhere(s, (item) => emitted(item) !== "" && fits(item, s)));
+    match(atPlace);
+    const here = search(this.#current);
+    match((s) => here(s, () => true));
     return sightings.map((sighting, at) => {
       const item = found[at] ?? this.#add(sighting.kind, sighting.id, sighting.outputIndex);
       item.closed = true;
@@ -342,7 +400,15 @@ export class ItemTable {
     const item = new Item(kind, outputIndex, this.#scope);
     item.id = id;
     this.#all.push(item);
+    this.#current.push(item);
     this.#latest[kind] = item;
+    if (kind !== "message") {
+      if (kind === "reasoning" && this.#group.calls.length > 0) {
+        this.#group = { reasoning: [], calls: [] };
+      }
+      item.group = this.#group;
+      this.#group[kind === "call" ? "calls" : "reasoning"].push(item);
+    }
     if (id !== "") this.#byId.set(kind, id, item);
     if (outputIndex !== undefined) this.#byPlace.set(kind, outputIndex, item);
     return item;

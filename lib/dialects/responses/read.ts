@@ -161,6 +161,21 @@ export function idOf(value: unknown): string {
 }
 
 /**
+ * A tool's name without the channel token that gpt-oss and Codex models now and then leave on it.
+ *
+ * @example
+ * ```ts
+ * import { cleanName } from "./read.ts";
+ *
+ * if (cleanName("shell<|channel|>commentary") !== "shell") throw new Error("expected the name");
+ * ```
+ */
+export function cleanName(name: string): string {
+  const end = name.indexOf("<|");
+  return (end < 0 ? name : name.slice(0, end)).trim();
+}
+
+/**
  * A whole number from 0, which is a place in a list; `undefined` for anything else.
  *
  * @example
@@ -200,4 +215,15 @@ export function asObject(value: unknown): JsonObject {
  */
 export function given(source: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(source).filter(([, value]) => value !== null));
+}
+
+/** Whether a text is complete JSON; arguments that are empty are. */
+export function isJson(text: string): boolean {
+  if (text.trim() === "") return true;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -5,7 +5,7 @@
  */
 
 import { isObject, type JsonObject } from "../../json.ts";
-import type { ToolCallCache } from "../../adapt/tool_call_cache.ts";
+import type { CallScope } from "../dialect.ts";
 import { encodeMessages } from "./input.ts";
 
 /** What becomes of one field of a chat completions request; see {@linkcode RESPONSES_FIELDS}. */
@@ -82,7 +82,7 @@ const ENCRYPTED_REASONING = "reasoning.encrypted_content";
 /** How {@linkcode encodeRequest} goes about it. */
 export interface EncodeRequestOptions {
   /** Where reasoning items were kept; without it, reasoning starts anew after each tool call. */
-  memory?: ToolCallCache;
+  memory?: CallScope;
   /**
    * Whether to ask for reasoning items and to send back the remembered ones. To be turned off for a
    * model that refuses them. Nothing happens without `memory`.

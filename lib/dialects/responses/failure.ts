@@ -1,0 +1,78 @@
+/**
+ * Failures in the words of the Responses API, with codes that make a client repeat what a repeat can help,
+ * and nothing else.
+ *
+ * @module
+ */
+
+import { BridgeError } from "../../errors.ts";
+import type { WrittenFailure } from "./writer.ts";
+
+/** Statuses of the gateway's that a repeat can help, as long as nothing was generated. */
+const RETRIABLE = new Set([408, 429, 500, 502, 503, 504, 520, 522, 524, 529]);
+
+/** Codes that Codex acts on itself, without asking again. */
+const FINAL_CODES = new Set<unknown>([
+  "invalid_prompt",
+  "context_length_exceeded",
+  "insufficient_quota",
+  "usage_not_included",
+  "cyber_policy",
+]);
+
+/**
+ * An error as a Responses stream tells it. Codex repeats every code but the final ones, six times; with
+ * `invalid_prompt` it shows the words and asks once (`clients.md`).
+ *
+ * @param error What ended the stream.
+ * @param begun Whether any item has gone out: then the answer was paid for, and is not asked for again.
+ */
+export function failureOf(error: BridgeError, begun: boolean): WrittenFailure {
+  const { kind, status, message, param } = error;
+  if (FINAL_CODES.has(error.code)) return { code: String(error.code), message, param };
+  const repeats = !begun && error.headers["x-should-retry"] !== "false" &&
+    (kind === "unreachable" || (kind === "gateway" && RETRIABLE.has(status)));
+  const code = !repeats
+    ? "invalid_prompt"
+    : status === 429
+    ? "rate_limit_exceeded"
+    : "server_error";
+  return { code, message, param };
+}
+
+/** The gateway's body ended before the response did. */
+export function brokenOff(cause?: unknown): BridgeError {
+  if (cause instanceof BridgeError) return cause;
+  return new BridgeError(
+    "interrupted",
+    "The gateway's stream broke off before the response was complete: it is cut off here.",
+    { code: "stream_interrupted", cause },
+  );
+}
+
+/** An answer that the gateway goes on with by itself. */
+export function unfinished(status: string): BridgeError {
+  return new BridgeError(
+    "gateway",
+    `The answer is still "${status}", expected a finished one: send the request without "background".`,
+    { code: "response_unfinished", headers: { "x-should-retry": "false" } },
+  );
+}
+
+/**
+ * A call whose arguments end in the middle: clients repair the JSON and run half of what the model meant
+ * (`forgecode.md`), so the answer fails.
+ *
+ * @param name The function's name.
+ * @param length How many characters of its arguments came.
+ * @param tokens How many tokens the answer took, where that is known.
+ */
+export function callCutOff(name: string, length: number, tokens?: number): BridgeError {
+  const spent = tokens === undefined ? "" : ` (${tokens} output tokens)`;
+  return new BridgeError(
+    "interrupted",
+    `The call of ${name} breaks off after ${length} characters of its arguments${spent}: it was not run. ` +
+      "Raise max_output_tokens, or ask for less at a time.",
+    { code: "tool_call_incomplete" },
+  );
+}
