@@ -26,7 +26,9 @@ export interface App {
   readonly catalog: () => Catalog;
   /** What is known of a model beyond the list, for `GET /models`. */
   readonly metadata: (id: string) => JsonObject;
+  /** The log. */
   readonly log: Log;
+  /** The numbers. */
   readonly metrics: Metrics;
   /** The way to the gateway. */
   readonly gateway: Gateway;

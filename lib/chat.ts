@@ -15,6 +15,7 @@ import type {
   ClientDialect,
   DialectContext,
   RequestSummary,
+  SseEvent,
   StreamCore,
   StreamOutcome,
 } from "./dialects/dialect.ts";
@@ -29,7 +30,7 @@ import { routeOf } from "./models/catalog.ts";
 import type { Exchange } from "./observe/exchange.ts";
 import { parseBody, readText } from "./request.ts";
 import { enrichStream, type StreamSource } from "./sse.ts";
-import { LateCore, Translator } from "./translator.ts";
+import { LateCore, NO_OUTCOME, Translator } from "./translator.ts";
 
 /** How often one request is sent while the gateway's refusals teach something. */
 const MAX_ROUNDS = 5;
@@ -222,9 +223,13 @@ function chatRequest(context: ExchangeContext): JsonObject {
   return context.chat ??= context.client.decodeRequest(context.body, context.dialect);
 }
 
-/** Whether the answer comes in the client's own dialect, and needs no translation. */
-function passes({ client, plan }: ExchangeContext): boolean {
-  return plan?.dialect === client.name && client.name !== chatSurface.name;
+/**
+ * Whether the answer comes in the client's own dialect, and needs no translation. A surface may answer in
+ * chat chunks whatever it is asked in (`gateway.md`, "Surfaces": cursor); the first event tells.
+ */
+function passes({ client, plan }: ExchangeContext, first?: SseEvent): boolean {
+  const chunk = first?.type === "json" && chatSurface.isEvent(first.value);
+  return plan?.dialect === client.name && client.name !== chatSurface.name && !chunk;
 }
 
 /** What makes the answer's chunks strict. */
@@ -357,31 +362,67 @@ function endStream(context: ExchangeContext, core: StreamCore, clientLeft: boole
 /** Tells the retry-loop guard how an answer ended. */
 function recordEnding({ app, body }: ExchangeContext, outcome: StreamOutcome): void {
   const { error, spoke, finishReason } = outcome;
-  const ending = error ? error.kind : spoke ? finishReason ?? "stop" : "empty";
-  app.guard?.ended(body, ending);
+  const reason = finishReason ?? "stop";
+  if (error) app.guard?.ended(body, error.kind);
+  else if (!spoke) app.guard?.ended(body, "empty");
+  else if (reason !== "stop" && reason !== "tool_calls") app.guard?.ended(body, reason);
 }
 
 /** The answer to a plain request: one complete answer in the client's dialect. */
 async function wholeAnswer(context: ExchangeContext, answer: Answer): Promise<Response> {
-  const { app, client, dialect, exchange, secrets, controller } = context;
-  const type = answer.response.headers.get("content-type") ?? "";
-  if (passes(context) && !type.includes("event-stream")) {
-    const body = await readJson(answer, secrets);
-    const whole = surfaceDialect(client.name).normalizeAnswer!(body, dialect);
-    exchange.end({ status: 200, usage: isObject(whole.usage) ? whole.usage : undefined });
-    return Response.json(whole);
+  const { client, dialect, exchange } = context;
+  try {
+    const { body, outcome } = passes(context)
+      ? await passWhole(context, answer)
+      : await translateWhole(context, answer);
+    recordEnding(context, outcome);
+    exchange.end({ status: 200, ending: outcome.finishReason, usage: outcome.usage });
+    return Response.json(body);
+  } catch (error) {
+    if (!(error instanceof BridgeError)) throw error;
+    recordEnding(context, { ...NO_OUTCOME, error });
+    throw error;
   }
-  const collector = new CompletionCollector();
-  const core = new Translator(chunkEnricher(context), collector);
+
+  async function translateWhole(context: ExchangeContext, answer: Answer) {
+    const collector = new CompletionCollector();
+    const core = new Translator(chunkEnricher(context), collector);
+    await readThrough(context, answer, core);
+    if (core.outcome.error) throw core.outcome.error;
+    const body = client.encodeAnswer(collector.completion(), dialect);
+    return { body, outcome: core.outcome };
+  }
+}
+
+/** A complete answer in the client's own dialect: as JSON, or as the end of a stream that nobody asked for. */
+async function passWhole(
+  context: ExchangeContext,
+  answer: Answer,
+): Promise<{ body: JsonObject; outcome: StreamOutcome }> {
+  const { client, dialect, secrets } = context;
+  const surface = surfaceDialect(client.name);
+  const type = answer.response.headers.get("content-type") ?? "";
+  if (type.includes("event-stream")) {
+    const core = surface.normalizer!(dialect);
+    await readThrough(context, answer, core);
+    if (core.outcome.error) throw core.outcome.error;
+    return { body: core.answer ?? {}, outcome: core.outcome };
+  }
+  const body = surface.normalizeAnswer!(await readJson(answer, secrets), dialect);
+  const usage = isObject(body.usage) ? body.usage : undefined;
+  return { body, outcome: { ...NO_OUTCOME, spoke: true, usage } };
+}
+
+/** Reads an answer to its end, through a core that keeps what comes. */
+async function readThrough(
+  { app, controller }: ExchangeContext,
+  answer: Answer,
+  core: StreamCore,
+): Promise<void> {
   const source = toSource(answer);
   await source.body.pipeThrough(enrichStream({ core, source, signal: app.shutdown }))
     .pipeTo(new WritableStream());
   controller.signal.throwIfAborted();
-  recordEnding(context, core.outcome);
-  const { error, finishReason, usage } = core.outcome;
-  if (error) throw error;
-  exchange.end({ status: 200, ending: finishReason, usage });
-  return Response.json(client.encodeAnswer(collector.completion(), dialect));
 }
 
 /** The longest answer that is read as a whole, in bytes: 64 Mi. */
@@ -413,9 +454,10 @@ async function readJson(
   try {
     body = JSON.parse(text);
   } catch {
-    // Half of an answer is not repeated in an error, and so not in the log.
-    if (cause !== undefined || isAnswerPiece(text)) throw brokenOff(cause);
+    // Told below.
   }
+  // A piece of an answer is not repeated in an error, and so not in the log.
+  if (!isObject(body) && (cause !== undefined || isAnswerPiece(text))) throw brokenOff(cause);
   if (isObject(body) && (body.object === "response" || !isErrorBody(body))) return body;
   const { status, headers } = response;
   throw gatewayError(status, isObject(body) ? body : text, { headers, secrets });

@@ -95,11 +95,16 @@ export function chatTranslator(options: ChunkEnricherOptions & DialectContext): 
 export class LateCore implements StreamCore {
   /** What keeps a silent connection open. */
   readonly heartbeat: string;
-  readonly #choose: () => StreamCore;
+  readonly #choose: (event: SseEvent | undefined) => StreamCore;
   #core: StreamCore | undefined;
 
-  /** Makes a core that is chosen later. */
-  constructor(heartbeat: string, choose: () => StreamCore) {
+  /**
+   * Makes a core that is chosen later.
+   *
+   * @param heartbeat What keeps a silent connection open until then, and after.
+   * @param choose Chooses by the first event; undefined where the stream ends without one.
+   */
+  constructor(heartbeat: string, choose: (event: SseEvent | undefined) => StreamCore) {
     this.heartbeat = heartbeat;
     this.#choose = choose;
   }
@@ -116,21 +121,22 @@ export class LateCore implements StreamCore {
 
   /** How it ended, or how far it is. */
   get outcome(): StreamOutcome {
-    return this.#core?.outcome ?? NOTHING;
+    return this.#core?.outcome ?? NO_OUTCOME;
   }
 
   /** The text for an event. */
   event(event: SseEvent): string {
-    return (this.#core ??= this.#choose()).event(event);
+    return (this.#core ??= this.#choose(event)).event(event);
   }
 
   /** The text for the end of the gateway's body. */
   end(cause?: unknown): string {
-    return (this.#core ??= this.#choose()).end(cause);
+    return (this.#core ??= this.#choose(undefined)).end(cause);
   }
 }
 
-const NOTHING: StreamOutcome = {
+/** The outcome of a stream that has not begun. */
+export const NO_OUTCOME: StreamOutcome = {
   finishReason: undefined,
   usage: undefined,
   error: undefined,

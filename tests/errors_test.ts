@@ -6,7 +6,7 @@ import type { JsonObject } from "../lib/json.ts";
 import { errorFixtures } from "./helpers/fixtures.ts";
 
 for (const { id, status, headers, body, includes } of errorFixtures()) {
-  Deno.test(`gatewayError() makes one OpenAI error of ${id}`, async () => {
+  Deno.test(`gatewayError() makes one OpenAI error of ${id}`, () => {
     const text = typeof body === "string" ? body : JSON.stringify(body);
     const error = gatewayError(status, text, { headers: new Headers(headers) });
     assertEquals([error.kind, error.status], ["gateway", status]);

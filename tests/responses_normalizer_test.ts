@@ -135,7 +135,7 @@ Deno.test("ResponsesNormalizer writes nothing behind its ending, and tells how i
     error: undefined,
     spoke: true,
   });
-  assertEquals(normalizer.response!.usage, {
+  assertEquals(normalizer.answer!.usage, {
     input_tokens: 1,
     input_tokens_details: { cached_tokens: 0 },
     output_tokens: 2,

@@ -93,7 +93,7 @@ const ENDINGS: Readonly<Record<string, readonly [FakeGateway, boolean]>> = {
   ],
   "an empty answer": [() => eventStream(chunk({}, "stop"), "[DONE]"), true],
   "a filter": [() => eventStream(chunk({ content: "Hi" }, "content_filter"), "[DONE]"), true],
-  "a tool call": [() => eventStream(chunk({ tool_calls: [call] }, "tool_calls"), "[DONE]"), true],
+  "a tool call": [() => eventStream(chunk({ tool_calls: [call] }, "tool_calls"), "[DONE]"), false],
   "a stream that breaks off": [() => eventStream(chunk({ content: "Hi" }, null)), true],
   "an error in the stream": [() => eventStream({ error: { message: "no", code: 500 } }), true],
   // Nothing was paid for: a refusal is the client's to repeat.

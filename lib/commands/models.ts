@@ -146,7 +146,7 @@ async function offersOfWorkspace(start: Start, { endpoints }: Catalog): Promise<
   const simulated = config.demo ? startSimulator() : undefined;
   const terminal = new Terminal(system);
   try {
-    const host = simulated?.url ?? await workspaceOf(start);
+    const host = simulated?.url ?? workspaceOf(start);
     const token = simulated ? "demo" : await tokenOf(start, terminal, host);
     const spinner = terminal.spin(`Asking ${host}`);
     const discovery = await discoverModels({
@@ -178,7 +178,7 @@ function notesOf({ offers, source, unusable }: Discovery, host: string): string[
 }
 
 /** The workspace's address; a gateway in the workspace form has it in its own. */
-async function workspaceOf(start: Start): Promise<string> {
+function workspaceOf(start: Start): string {
   const named = variableOf(start, "DATABRICKS_HOST");
   if (named) return workspaceUrl(named);
   const { gateway } = start.config;

@@ -24,6 +24,7 @@ const POLL = 2_000;
 
 /** A bridge that is ready to be served. */
 export interface Prepared {
+  /** The bridge. */
   readonly app: RunningApp;
   /** Says where it listens. */
   readonly announce: (address: { readonly port: number }) => void;

@@ -160,6 +160,8 @@ export interface StreamCore {
   readonly heartbeat: string;
   /** How it ended, or how far it is. */
   readonly outcome: StreamOutcome;
+  /** The complete answer of a normalizer's stream, as the dialect has it where nothing is streamed. */
+  readonly answer?: JsonObject;
 }
 
 /** How a surface of the gateway's takes requests and answers them. */

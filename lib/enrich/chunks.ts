@@ -12,7 +12,7 @@ import { gatewayError, isErrorBody } from "../gateway/errors.ts";
 import { FenceRemover } from "./fence.ts";
 import { fitsField, normalizeDetails, wholeCharacters } from "./fields.ts";
 import { isAnswerPiece, isObject, type JsonObject } from "../json.ts";
-import type { CallScope, DialectContext, SseEvent, StreamDecoder } from "../dialects/dialect.ts";
+import type { DialectContext, SseEvent, StreamDecoder } from "../dialects/dialect.ts";
 import { streamError } from "./stream_error.ts";
 import { ThinkingCollector } from "./thinking.ts";
 import { ToolCallAssembler } from "./tool_calls.ts";

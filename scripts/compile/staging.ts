@@ -45,7 +45,9 @@ async function copyFolder(from: string, to: string): Promise<void> {
 export function stamp(text: string, commit: string): string {
   const parts = text.split(PLACE);
   if (parts.length !== 2) {
-    throw new TypeError(`lib/commands/version.ts has ${parts.length - 1} times ${PLACE}; expected once.`);
+    throw new TypeError(
+      `lib/commands/version.ts has ${parts.length - 1} times ${PLACE}; expected once.`,
+    );
   }
   return parts.join(JSON.stringify(commit));
 }

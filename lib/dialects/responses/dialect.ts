@@ -91,9 +91,9 @@ export const responsesSurface: Required<SurfaceDialect> = {
   normalizeAnswer(body: JsonObject, context: DialectContext): JsonObject {
     const normalizer = new ResponsesNormalizer(context);
     for (const event of answerEvents(body, context)) normalizer.event(event);
-    const { outcome: { error }, response } = normalizer;
+    const { outcome: { error }, answer } = normalizer;
     if (error !== undefined) throw error;
-    if (response !== undefined) return response;
+    if (answer !== undefined) return answer;
     throw new BridgeError("gateway", "The gateway's answer is no response of the Responses API.");
   },
 };

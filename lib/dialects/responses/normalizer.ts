@@ -47,7 +47,7 @@ export class ResponsesNormalizer implements StreamCore {
   }
 
   /** The whole response, once the stream has ended: the answer of a request that asked for no stream. */
-  get response(): JsonObject | undefined {
+  get answer(): JsonObject | undefined {
     return this.#reader.writer.response;
   }
 
