@@ -112,7 +112,8 @@ export async function compile(options: CompileOptions): Promise<number> {
   // A bundle has no import left: nothing may be fetched and run.
   let moduleFlags = ["--no-lock", "--deny-import"];
   try {
-    await runQuietly(deno, bundleArguments(std), environment);
+    await runQuietly(Deno.execPath(), bundleArguments(std), environment);
+    if (deno !== Deno.execPath()) await useNodeTimers(`${staging.path}/${entry}`);
   } catch (error) {
     // Deno fetches its bundler from npm. Without it the program is 1 MB larger, and starts later.
     if (!(error instanceof ToolError)) throw error;
@@ -133,6 +134,16 @@ export async function compile(options: CompileOptions): Promise<number> {
   await Deno.copyFile(output, beside);
   await Deno.rename(beside, options.output);
   return (await Deno.stat(options.output)).size;
+}
+
+/**
+ * Gives a bundle the timers of Node. undici calls `unref()` on timers, and in a bundle it gets the web's,
+ * which have that only from Deno 2.8 on: another Deno may compile for an older runtime.
+ */
+async function useNodeTimers(file: string): Promise<void> {
+  const names = "setTimeout,clearTimeout,setInterval,clearInterval";
+  const bundle = await Deno.readTextFile(file);
+  await Deno.writeTextFile(file, `import{${names}}from"node:timers";${bundle}`);
 }
 
 /** The Deno to compile with. */

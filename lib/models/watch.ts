@@ -132,7 +132,6 @@ export class LiveModels {
    */
   watch(interval: number): () => void {
     const timer = setInterval(() => this.look(), interval);
-    Deno.unrefTimer(timer);
     return () => clearInterval(timer);
   }
 }
