@@ -4,7 +4,7 @@
 #   docker run --rm -p 127.0.0.1:8080:8080 \
 #     -e DATABRICKS_AI_GATEWAY_URL=… -e FD_BRIDGE_CLIENT_KEY=… fd-bridge
 
-FROM denoland/deno:2.9.6@sha256:2014dc167ece617ef7e7ba40631ac2234c59e75ce693e7cc2dc2602b3c87859d AS build
+FROM denoland/deno:2.8.2 AS build
 WORKDIR /src
 COPY . .
 RUN deno task compile --output /out/fd-bridge

@@ -117,43 +117,71 @@ export interface Credentials {
   readonly secrets: readonly string[];
 }
 
+/** What a client shows: its token, and its key for the bridge, where one is set. */
+interface Shown {
+  readonly token: string;
+  readonly key: string;
+}
+
 /**
- * The token for the gateway, out of a client's headers; and its key for the bridge, where one is set:
- * in `X-FD-Bridge-Key`, or in front of the token, `Bearer <client-key>:<token>`.
+ * The token is in `Authorization`, or where clients of other dialects put theirs: `x-api-key` (Anthropic),
+ * `x-goog-api-key` (Google). The key is in `X-FD-Bridge-Key`, or before the token: `<client-key>:<token>`.
+ */
+function shownBy(headers: Headers, settings: AccessSettings): Shown {
+  const bearer = /^Bearer\s+(\S.*)$/i.exec(headers.get("authorization")?.trim() ?? "")?.[1];
+  const given = (bearer ?? headers.get("x-api-key") ?? headers.get("x-goog-api-key") ?? "").trim();
+  if (settings.clientKey === undefined) return { token: given, key: "" };
+  const inHeader = headers.get(KEY_HEADER);
+  if (inHeader !== null) return { token: given, key: inHeader };
+  const colon = given.indexOf(":");
+  if (colon === -1) return { token: "", key: given };
+  return { token: given.slice(colon + 1), key: given.slice(0, colon) };
+}
+
+/**
+ * Checks that a client knows the key of the bridge, where one is set.
  *
- * @throws {BridgeError} kind `unauthenticated`, when either is missing or the key is wrong.
+ * @throws {BridgeError} kind `unauthenticated`, when the key is missing or wrong.
+ */
+export function checkClientKey(headers: Headers, settings: AccessSettings): void {
+  if (settings.clientKey === undefined) return;
+  if (sameSecret(shownBy(headers, settings).key, settings.clientKey)) return;
+  throw new BridgeError(
+    "unauthenticated",
+    `The bridge asks for its client key: send it as "X-FD-Bridge-Key: <client-key>" or as "Authorization: Bearer <client-key>:<token>".`,
+    { code: "client_key", headers: { "x-should-retry": "false" } },
+  );
+}
+
+/**
+ * The token for the gateway, out of a client's headers.
+ *
+ * @throws {BridgeError} kind `unauthenticated`, when it is missing, or the bridge's key is missing or wrong.
  *
  * @example
  * ```ts
  * import { readCredentials } from "./access.ts";
+ * import { assertEquals } from "@std/assert";
  *
  * const settings = { host: "0.0.0.0", allowHosts: [], allowOrigins: [], clientKey: "our-secret" };
  * const headers = new Headers({ authorization: "Bearer our-secret:their-token" });
- * if (readCredentials(headers, settings).authorization !== "Bearer their-token") throw new Error("split");
+ * assertEquals(readCredentials(headers, settings).authorization, "Bearer their-token");
  * ```
  */
 export function readCredentials(headers: Headers, settings: AccessSettings): Credentials {
-  const authorization = headers.get("authorization")?.trim() ?? "";
-  const match = /^Bearer\s+(\S.*)$/i.exec(authorization);
-  let token = match?.[1].trim() ?? "";
-  if (settings.clientKey !== undefined) {
-    const colon = token.indexOf(":");
-    const inHeader = headers.get(KEY_HEADER);
-    const key = inHeader ?? (colon === -1 ? "" : token.slice(0, colon));
-    if (!sameSecret(key, settings.clientKey)) {
-      throw new BridgeError(
-        "unauthenticated",
-        `The bridge asks for its client key: send it as "X-FD-Bridge-Key: <client-key>" or as "Authorization: Bearer <client-key>:<token>".`,
-        { code: "client_key" },
-      );
-    }
-    if (inHeader === null) token = token.slice(colon + 1);
-  }
+  checkClientKey(headers, settings);
+  const { token } = shownBy(headers, settings);
   if (token === "") {
+    const forge = /^forge/i.test(headers.get("user-agent") ?? "");
     throw new BridgeError(
       "unauthenticated",
-      `The request has no token: send your Databricks token as "Authorization: Bearer <token>". In ForgeCode it is the API key of \`forge provider login openai_compatible\`.`,
-      { code: "missing_token", headers: { "www-authenticate": "Bearer" } },
+      `The request has no token: send your Databricks token as "Authorization: Bearer <token>".${
+        forge ? " In ForgeCode it is the API key of `forge provider login openai_compatible`." : ""
+      }`,
+      {
+        code: "missing_token",
+        headers: { "www-authenticate": "Bearer", "x-should-retry": "false" },
+      },
     );
   }
   const secrets = settings.clientKey === undefined ? [token] : [token, settings.clientKey];

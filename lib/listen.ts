@@ -6,6 +6,9 @@
 
 import { BridgeError } from "./errors.ts";
 
+/** The Deno that the program is made for; the number of `.dvmrc`. */
+export const MADE_FOR = "2.8.2";
+
 /** The first Deno whose `Deno.serve` loses sight of clients, denoland/deno#34446. */
 const LOSES_CLIENTS_SINCE = [2, 8, 3];
 

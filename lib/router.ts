@@ -5,7 +5,7 @@
  * @module
  */
 
-import { checkHost, checkOrigin, KEY_HEADER } from "./access.ts";
+import { checkClientKey, checkHost, checkOrigin, KEY_HEADER } from "./access.ts";
 import type { App } from "./app.ts";
 import { chat } from "./chat.ts";
 import type { DialectName } from "./dialects/dialect.ts";
@@ -34,6 +34,8 @@ interface Endpoint {
   readonly methods: Readonly<Record<string, Handler>>;
   /** How clients of this path read errors. @default {"chat"} */
   readonly dialect?: DialectName;
+  /** Whether it answers without the client key, where one is set. @default {false} */
+  readonly open?: boolean;
 }
 
 /** Everything that the bridge answers. The path decides the client's dialect, never the body's shape. */
@@ -42,7 +44,7 @@ const ENDPOINTS: readonly Endpoint[] = [
   modelEndpoint("/responses", /^\/responses$/, "responses"),
   { path: "/models", pattern: /^\/models$/, methods: { GET: models } },
   { path: "/models/{id}", pattern: /^\/models\/(.+)$/, methods: { GET: model } },
-  { path: "/healthz", pattern: /^\/healthz$/, methods: { GET: health } },
+  { path: "/healthz", pattern: /^\/healthz$/, methods: { GET: health }, open: true },
   { path: "/metrics", pattern: /^\/metrics$/, methods: { GET: metrics } },
   { path: "/", pattern: /^\/$/, methods: { GET: home } },
 ];
@@ -92,6 +94,7 @@ export function createRouter(app: App): (request: Request) => Promise<Response> 
       origin = checkOrigin(request.headers, app.config);
       if (endpoint === undefined) throw notFound(path);
       const preflight = origin !== undefined && request.method === "OPTIONS";
+      if (!preflight && !endpoint.open) checkClientKey(request.headers, app.config);
       const rest = endpoint.pattern.exec(path)?.[1] ?? "";
       const response = preflight
         ? allowOrigin(request, endpoint)

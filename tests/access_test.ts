@@ -117,7 +117,7 @@ const CREDENTIALS: readonly (readonly [
   ],
   [KEYED, { authorization: "Bearer a:b", "x-fd-bridge-key": KEY }, { gateway: "Bearer a:b" }],
   [KEYED, { authorization: "Bearer token" }, { refused: "client_key" }],
-  [KEYED, { authorization: `Bearer ${KEY}` }, { refused: "client_key" }],
+  [KEYED, { authorization: `Bearer ${KEY}` }, { refused: "missing_token" }],
   [KEYED, { authorization: `Bearer ${KEY}:` }, { refused: "missing_token" }],
   [KEYED, { authorization: `Bearer ${KEY}x:token` }, { refused: "client_key" }],
   [KEYED, { authorization: `Bearer ${KEY.slice(1)}:token` }, { refused: "client_key" }],

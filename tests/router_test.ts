@@ -247,3 +247,22 @@ Deno.test("a body that is too large gets its 413 while it is still being sent", 
   }
   assertEquals(gateway.requests.length, 0);
 });
+
+for (const path of ["/models", "/models/databricks-glm-5-2", "/metrics", "/", "/v1/models"]) {
+  Deno.test(`GET ${path} asks for the client key where one is set, and /healthz alone does not`, async () => {
+    const { route } = testBridge({ flags: ["--client-key", "our-secret-key"] });
+    const get = (path: string, headers: Record<string, string> = {}) =>
+      route(new Request(`http://127.0.0.1:8080${path}`, { headers }));
+    assertEquals((await get(path)).status, 401);
+    assertEquals((await get(`${path}?key=our-secret-key`)).status, 401);
+    assertEquals((await get(path, { authorization: "Bearer wrong-key:token" })).status, 401);
+    for (
+      const headers of [
+        { authorization: "Bearer our-secret-key:token" },
+        { authorization: "Bearer our-secret-key" },
+        { "x-fd-bridge-key": "our-secret-key" },
+      ]
+    ) assertEquals((await get(path, headers as Record<string, string>)).status, 200);
+    assertEquals((await get("/healthz")).status, 200);
+  });
+}

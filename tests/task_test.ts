@@ -2,6 +2,7 @@
  * The launcher of the tasks: `scripts/task.ts` and what it is made of. It is tried in a temporary
  * copy of the project with a tiny program, and with a registry on loopback in the place of JSR.
  */
+import { MADE_FOR } from "../lib/listen.ts";
 import {
   assert,
   assertEquals,
@@ -331,4 +332,20 @@ Deno.test("the stand-ins and the probe cover every module of @std that the proje
     assert(map.imports[name], `${name} has no stand-in in scripts/standins/import_map.json`);
     assertStringIncludes(probed, `import "${name}";`);
   }
+});
+
+Deno.test(".dvmrc has the one version of Deno: every other place names the same, or reads it", async () => {
+  const version = (await read(".dvmrc")).trim();
+  assertMatch(version, /^\d+\.\d+\.\d+$/);
+  assertEquals(MADE_FOR, version);
+  assertStringIncludes(await read("Dockerfile"), `FROM denoland/deno:${version}`);
+  assertStringIncludes(await read(".ci/run"), "cat .dvmrc");
+  const named = [...(await read("README.md")).matchAll(/npx -y deno(@\S+)? /g)];
+  assert(named.length > 0);
+  for (const [, tag] of named) assertEquals(tag, `@${version}`);
+  const release = await read(".github/workflows/release.yml");
+  assertEquals(
+    release.match(/deno-version-file: \.dvmrc/g)?.length,
+    release.match(/denoland\/setup-deno@/g)?.length,
+  );
 });

@@ -11,7 +11,7 @@ import { findModels } from "../config/locate.ts";
 import { readCertificates } from "../config/proxies.ts";
 import { BridgeError } from "../errors.ts";
 import { createClient } from "../gateway/client.ts";
-import { losesClients, urlOf } from "../listen.ts";
+import { losesClients, MADE_FOR, urlOf } from "../listen.ts";
 import { LiveModels } from "../models/watch.ts";
 import { Log } from "../observe/log.ts";
 import { startSimulator } from "../simulator/mod.ts";
@@ -98,7 +98,7 @@ export async function prepareServe(start: Start): Promise<Prepared> {
       }));
       if (losesClients(Deno.version.deno)) {
         log.warn(
-          `Deno ${Deno.version.deno} does not notice a client that leaves before its answer begins, which is then paid for nobody; fd-bridge is made for Deno 2.8.2`,
+          `Deno ${Deno.version.deno} does not notice a client that leaves before its answer begins, which is then paid for nobody; fd-bridge is made for Deno ${MADE_FOR}`,
         );
       }
     },
