@@ -420,8 +420,13 @@ function sorted(groups: UsageGroup[], key: UsageKey): UsageGroup[] {
   return groups.sort((a, b) => b.cost - a.cost || size(b) - size(a) || b.requests - a.requests);
 }
 
-/** The first of some days that end today. */
-function firstDay(today: Date, days: number): string {
+/**
+ * The first of some days that end today.
+ *
+ * @param today The last day.
+ * @param days How many.
+ */
+export function firstDay(today: Date, days: number): string {
   const day = new Date(today);
   day.setDate(day.getDate() - (days - 1));
   return localDate(day);
