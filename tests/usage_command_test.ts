@@ -4,7 +4,8 @@ import { usage, usageText } from "../lib/commands/usage.ts";
 import { readConfig, settings } from "../lib/config/config.ts";
 import { parseCommandLine } from "../lib/config/flags.ts";
 import { BridgeError } from "../lib/errors.ts";
-import { addUsage, noUsage, type UsageGroup, UsageStore } from "../lib/observe/usage.ts";
+import { UsageStore } from "../lib/observe/usage.ts";
+import { addUsage, noUsage, type UsageGroup } from "../lib/observe/usage_totals.ts";
 import { machine } from "../lib/system/machine.ts";
 import type { Start, System } from "../lib/system/system.ts";
 

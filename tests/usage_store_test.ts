@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { readUsage, type UsageRow, UsageStore } from "../lib/observe/usage.ts";
+import { type UsageRow, UsageStore } from "../lib/observe/usage.ts";
+import { readUsage } from "../lib/observe/usage_totals.ts";
 import { machine } from "../lib/system/machine.ts";
 import { currentStdSource, stdFlags } from "../scripts/std_source.ts";
 

@@ -17,7 +17,7 @@ import {
   type UsageKey,
   type UsageTotals,
   why,
-} from "../observe/usage.ts";
+} from "../observe/usage_totals.ts";
 import type { Start, System } from "../system/system.ts";
 import { type Paint, paintFor, printable } from "../system/terminal.ts";
 import { localDate } from "../observe/log.ts";

@@ -29,6 +29,7 @@ export interface RequestRecord {
   readonly time: string;
   /** The name in the client's user agent. */
   readonly client: string;
+  /** Its HTTP method. */
   readonly method: string;
   /** The path that it was routed by. */
   readonly path: string;
@@ -50,8 +51,11 @@ export interface RequestRecord {
   readonly duration_ms: number;
   /** Tokens of the prompt, cached and written ones among them. */
   readonly tokens_in?: number;
+  /** Tokens of the answer. */
   readonly tokens_out?: number;
+  /** Tokens of the prompt that were read from the cache. */
   readonly tokens_cached?: number;
+  /** Tokens of the prompt that were written to the cache. */
   readonly tokens_written?: number;
   /** Dollars, where the model has a price. */
   readonly cost?: number;
@@ -65,19 +69,27 @@ export interface RequestRecord {
   readonly repaired: readonly string[];
   /** What the gateway's refusals taught. */
   readonly learned: readonly string[];
-  /** How often the gateway was asked again, and why. */
+  /** How often the gateway was asked again. */
   readonly retries: number;
+  /** Why, each cause once. */
   readonly retry_causes: readonly string[];
+  /** What went wrong. */
   readonly error?: RecordedError;
 }
 
 /** A request that runs, as the page shows it. */
 export interface RunningRecord {
+  /** The bridge's own id. */
   readonly id: string;
+  /** When it came: ISO 8601, UTC. */
   readonly time: string;
+  /** The name in the client's user agent. */
   readonly client: string;
+  /** The path that it was routed by. */
   readonly path: string;
+  /** The model that the client asked for. */
   readonly model?: string;
+  /** The surface that was asked. */
   readonly surface?: string;
   /** Milliseconds since it came. */
   readonly duration_ms: number;
@@ -102,7 +114,9 @@ export type RecordListener = (record: RequestRecord) => void;
 export interface RecordQuery {
   /** `error`: those that failed; a number or `4xx`: those with this status. */
   readonly status?: string;
+  /** Those of a model. */
   readonly model?: string;
+  /** Those of a client. */
   readonly client?: string;
   /** Those that came at or after a time, in milliseconds since 1970. */
   readonly since?: number;

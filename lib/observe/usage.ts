@@ -10,44 +10,36 @@ import type { Files } from "../system/system.ts";
 import type { Cost } from "./cost.ts";
 import { localDate } from "./log.ts";
 import type { Tokens } from "./tokens.ts";
+import {
+  addUsage,
+  firstDay,
+  isCorrupt,
+  isLocked,
+  KEPT_DAYS,
+  noUsage,
+  readGroups,
+  sorted,
+  SUMS,
+  type UsageGroup,
+  type UsageKey,
+  type UsageTotals,
+  why,
+} from "./usage_totals.ts";
 
 /** One request, to be added. */
 export interface UsageRow {
   /** When it came, in milliseconds since 1970: it counts on that local day. */
   readonly time: number;
+  /** The model that was asked for. */
   readonly model: string;
+  /** The client's name. */
   readonly client: string;
+  /** Whether it failed. */
   readonly failed: boolean;
   /** As the gateway counted them, where it did. */
   readonly tokens?: Tokens;
   /** Where the model has a price. */
   readonly cost?: Cost;
-}
-
-/** Sums over some requests. Costs are dollars, over those requests whose model has a price. */
-export interface UsageTotals {
-  requests: number;
-  failed: number;
-  tokens_in: number;
-  tokens_out: number;
-  tokens_cached: number;
-  tokens_written: number;
-  /** How many of the requests with tokens had a price. */
-  priced: number;
-  /** How many had tokens. */
-  counted: number;
-  cost: number;
-  saved: number;
-  cache_writing: number;
-}
-
-/** What the totals can be told apart by. */
-export type UsageKey = "model" | "client" | "day";
-
-/** The totals of one day, model or client. */
-export interface UsageGroup extends UsageTotals {
-  /** The day (`2026-09-01`), model or client. */
-  readonly key: string;
 }
 
 /** The part of the system's files that the store needs. */
@@ -65,8 +57,6 @@ export interface UsageOptions {
   readonly now?: () => Date;
 }
 
-/** Days that are kept. */
-export const KEPT_DAYS = 400;
 /** Different pairs of model and client in a day; further ones count as {@linkcode OTHER}. */
 const MAX_PAIRS = 500;
 /** What stands for models and clients beyond the bound. */
@@ -81,20 +71,8 @@ const TRIES_LOCKED = 40;
 /** How long the start may wait for a lock, in milliseconds. */
 const OPEN_TIME = 1_000;
 
-/** The columns that add up, in the order of the table. */
-const SUMS = [
-  "requests",
-  "failed",
-  "tokens_in",
-  "tokens_out",
-  "tokens_cached",
-  "tokens_written",
-  "priced",
-  "counted",
-  "cost",
-  "saved",
-  "cache_writing",
-] as const satisfies readonly (keyof UsageTotals)[];
+/** Sums of dollars; the others are counts. */
+const DOLLARS: ReadonlySet<string> = new Set(["cost", "saved", "cache_writing"]);
 
 /** The version of the table, in the file's `user_version`. */
 const VERSION = 1;
@@ -102,7 +80,7 @@ const VERSION = 1;
 const CREATE = `
   CREATE TABLE IF NOT EXISTS usage (
     day TEXT NOT NULL, model TEXT NOT NULL, client TEXT NOT NULL,
-    ${SUMS.map((name) => `${name} ${isDollars(name) ? "REAL" : "INTEGER"} NOT NULL`).join(", ")},
+    ${SUMS.map((name) => `${name} ${DOLLARS.has(name) ? "REAL" : "INTEGER"} NOT NULL`).join(", ")},
     PRIMARY KEY (day, model, client)
   ) STRICT, WITHOUT ROWID;
   PRAGMA user_version = ${VERSION};
@@ -112,32 +90,6 @@ const ADD = `INSERT INTO usage VALUES (?, ?, ?, ${SUMS.map(() => "?").join(", ")
   ON CONFLICT DO UPDATE SET ${
   SUMS.map((name) => `${name} = ${name} + excluded.${name}`).join(", ")
 }`;
-
-function isDollars(name: keyof UsageTotals): boolean {
-  return name === "cost" || name === "saved" || name === "cache_writing";
-}
-
-/** Totals of nothing. */
-export function noUsage(): UsageTotals {
-  return {
-    requests: 0,
-    failed: 0,
-    tokens_in: 0,
-    tokens_out: 0,
-    tokens_cached: 0,
-    tokens_written: 0,
-    priced: 0,
-    counted: 0,
-    cost: 0,
-    saved: 0,
-    cache_writing: 0,
-  };
-}
-
-/** Adds totals to others. */
-export function addUsage(to: UsageTotals, more: UsageTotals): void {
-  for (const name of SUMS) to[name] += more[name];
-}
 
 /** Rows of one day, model and client that are not in the file yet. */
 interface Waiting {
@@ -407,81 +359,10 @@ function totalsOf({ failed, tokens, cost }: UsageRow): UsageTotals {
   };
 }
 
-function readGroups(database: DatabaseSync, key: UsageKey, since: string): UsageGroup[] {
-  const sums = SUMS.map((name) => `SUM(${name}) AS ${name}`).join(", ");
-  return database.prepare(
-    `SELECT ${key} AS key, ${sums} FROM usage WHERE day >= ? GROUP BY ${key}`,
-  ).all(since) as unknown as UsageGroup[];
-}
-
-function sorted(groups: UsageGroup[], key: UsageKey): UsageGroup[] {
-  if (key === "day") return groups.sort((a, b) => a.key < b.key ? -1 : 1);
-  const size = (group: UsageGroup) => group.tokens_in + group.tokens_out;
-  return groups.sort((a, b) => b.cost - a.cost || size(b) - size(a) || b.requests - a.requests);
-}
-
-/**
- * The first of some days that end today.
- *
- * @param today The last day.
- * @param days How many.
- */
-export function firstDay(today: Date, days: number): string {
-  const day = new Date(today);
-  day.setDate(day.getDate() - (days - 1));
-  return localDate(day);
-}
-
-/**
- * Reads the totals of a `usage.db` that bridges may be writing.
- *
- * @param path The file.
- * @param key By what.
- * @param days How many days, today among them.
- * @param now The time.
- * @throws {Error} Where it can't be read.
- */
-export function readUsage(path: string, key: UsageKey, days: number, now: Date): UsageGroup[] {
-  const database = new DatabaseSync(path);
-  try {
-    database.exec(`PRAGMA busy_timeout = ${OPEN_TIME}`);
-    const table = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'usage'").get();
-    if (table === undefined) return [];
-    return sorted(readGroups(database, key, firstDay(now, days)), key);
-  } finally {
-    database.close();
-  }
-}
-
 function rollBack(database: DatabaseSync): void {
   try {
     database.exec("ROLLBACK");
   } catch {
     // A full disk has rolled back by itself.
   }
-}
-
-/** What SQLite says of a file that is no database, or of a broken one. */
-function isCorrupt(cause: unknown): boolean {
-  return /file is not a database|disk image is malformed/.test(String(cause));
-}
-
-function isLocked(cause: unknown): boolean {
-  return /database (table )?is locked/.test(String(cause));
-}
-
-/**
- * What is wrong with the file, in a person's words.
- *
- * @param cause What SQLite or the system said.
- */
-export function why(cause: unknown): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  if (isLocked(cause)) return "another program holds it locked";
-  if (isCorrupt(cause)) return "it is broken; the next start sets it aside";
-  if (/disk is full|No space left/.test(message)) return "the disk is full";
-  if (/readonly database|Read-only file system|unable to open database/.test(message)) {
-    return "the file or its folder is read-only";
-  }
-  return message.replace(/ \(os error.*|: (open|mkdir|writefile|rename).*/s, "").replace(/\.$/, "");
 }
