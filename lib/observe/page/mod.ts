@@ -11,14 +11,8 @@ import { PRICE_SOURCE } from "../cost.ts";
 import { localDate } from "../log.ts";
 import { MAX_RECORDS, type RequestLog } from "../record.ts";
 import { reportText } from "../report.ts";
-import {
-  addUsage,
-  firstDay,
-  KEPT_DAYS,
-  noUsage,
-  type UsageKey,
-  type UsageStore,
-} from "../usage.ts";
+import type { UsageStore } from "../usage.ts";
+import { addUsage, firstDay, KEPT_DAYS, noUsage, type UsageKey } from "../usage_totals.ts";
 import { isSameOrigin, PageKeys, TOKEN_HEADER } from "./access.ts";
 import { EventHub } from "./events.ts";
 import style from "./page.css" with { type: "text" };
