@@ -45,7 +45,7 @@ Deno.test("createPage() answers a browser at /, and leaves others to the rest of
   const { made, get, ask } = page();
   const response = await get("/", { accept: "text/html,application/xhtml+xml,*/*;q=0.8" });
   assertEquals(response.headers.get("content-type"), "text/html; charset=utf-8");
-  assertStringIncludes(await response.text(), "<!doctype html>");
+  assertStringIncludes((await response.text()).toLowerCase(), "<!doctype html>");
   assertEquals(ask("GET", "/", { accept: "*/*" }), undefined);
   assertEquals(ask("GET", "/", {}), undefined);
   for (const path of ["/models", "/page.html", "/api/constructor", "/constructor", "/__proto__"]) {
@@ -238,38 +238,48 @@ Deno.test("the page's data has every request's facts, and a report of one", asyn
   running.end({ status: 200 });
 });
 
-/** Reads events up to one of a name whose data fits. */
-async function nextEvent(
-  reader: ReadableStreamDefaultReader<string>,
-  name: string,
-  fits: (data: { id: string }[]) => boolean,
-) {
+/** Reads a page's events, one at a time. */
+function eventReader(response: Response) {
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
-  while (true) {
-    const { done, value } = await reader.read();
-    if (done) throw new Error(`no ${name}: ${text}`);
-    text += value;
-    for (const block of text.split("\n\n").slice(0, -1)) {
-      const match = /^event: (\w+)\ndata: (.*)$/.exec(block);
-      if (match?.[1] === name && fits(JSON.parse(match[2]))) return JSON.parse(match[2]);
-    }
-  }
+  return {
+    /** The data of the next event of a name that fits; what comes before is passed over. */
+    async next(name: string, fits: (data: { id: string; status?: number }[]) => boolean) {
+      while (true) {
+        const end = text.indexOf("\n\n");
+        if (end === -1) {
+          const { done, value } = await reader.read();
+          if (done) throw new Error(`The events ended before ${name}.`);
+          text += value;
+          continue;
+        }
+        const match = /^event: (\w+)\ndata: (.*)$/.exec(text.slice(0, end));
+        text = text.slice(end + 2);
+        if (match?.[1] !== name) continue;
+        const data = JSON.parse(match[2]);
+        if (fits(data)) return data;
+      }
+    },
+    async end() {
+      while (!(await reader.read()).done);
+    },
+  };
 }
 
 Deno.test("GET /api/events tells of what runs and of what ends, and ends with the bridge", async () => {
   await using server = await startPage({ tick: 5 });
   const response = await fetch(`${server.url}/api/events`);
   assertEquals(response.headers.get("content-type"), "text/event-stream; charset=utf-8");
-  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  const events = eventReader(response);
   const exchange = server.begin();
-  const [running] = await nextEvent(reader, "running", (data) => data.length === 1);
+  const [running] = await events.next("running", (data) => data.length === 1);
   assertEquals(running.id, exchange.id);
   exchange.end({ status: 200 });
-  const [record] = await nextEvent(reader, "requests", (data) => data.length === 1);
+  const [record] = await events.next("requests", (data) => data.length === 1);
   assertEquals([record.id, record.status], [exchange.id, 200]);
-  await nextEvent(reader, "running", (data) => data.length === 0);
+  await events.next("running", (data) => data.length === 0);
   server.page.close();
-  while (!(await reader.read()).done);
+  await events.end();
   assertEquals((await fetch(`${server.url}/api/events`)).status, 503);
 });
 
