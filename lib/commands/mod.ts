@@ -15,14 +15,16 @@ import { completions } from "./completions.ts";
 import { config } from "./config.ts";
 import { doctor } from "./doctor.ts";
 import { helpText } from "./help.ts";
+import { logs } from "./logs.ts";
 import { models } from "./models.ts";
+import { usage } from "./usage.ts";
 import { versionText } from "./version.ts";
 
 /** Runs a command; the result is the exit code. */
 type Command = (start: Start) => Promise<number>;
 
 /** Command → its code. */
-const COMMANDS: Readonly<Record<string, Command>> = { config, doctor, models };
+const COMMANDS: Readonly<Record<string, Command>> = { config, doctor, logs, models, usage };
 
 /** Whether what was typed needs no settings, so that a wrong one can't stop it. */
 export function runsWithoutSettings({ command, flags }: CommandLine): boolean {

@@ -69,6 +69,12 @@ export const COMMANDS: readonly Command[] = [
     usage: "[MODEL ...]",
     help: "Find out what is wrong, from the settings to the models",
   },
+  {
+    name: "usage",
+    usage: "[--days N] [--by KEY]",
+    help: "Show requests, tokens and cost of the last days",
+  },
+  { name: "logs", usage: "--last-error", help: "Show what is known of the last failed request" },
   { name: "config", usage: "[--json]", help: "Show the files and settings in force" },
   {
     name: "completions",
@@ -153,7 +159,7 @@ export const FLAGS: readonly Flag[] = [
     value: "SECRET",
     secret: true,
     help: "Secret that clients must send; required beyond loopback",
-    commands: SERVE,
+    commands: [...SERVE, "logs"],
   },
   {
     name: "allow-origin",
@@ -243,6 +249,14 @@ export const FLAGS: readonly Flag[] = [
     commands: SERVE,
   },
   {
+    name: "page",
+    env: "FD_BRIDGE_PAGE",
+    kind: "boolean",
+    default: "true",
+    help: "Show requests, usage and health on a page for browsers",
+    commands: SERVE,
+  },
+  {
     name: "shutdown-time",
     env: "FD_BRIDGE_SHUTDOWN_TIME",
     kind: "seconds",
@@ -262,7 +276,30 @@ export const FLAGS: readonly Flag[] = [
     name: "json",
     kind: "boolean",
     help: "Print JSON, for programs",
-    commands: ["config", "models", "doctor"],
+    commands: ["config", "models", "doctor", "usage", "logs"],
+  },
+  {
+    name: "days",
+    kind: "count",
+    value: "N",
+    default: "7",
+    help: "How many days, today among them; 400 are kept",
+    commands: ["usage"],
+  },
+  {
+    name: "by",
+    kind: "text",
+    value: "KEY",
+    choices: ["model", "client", "day"],
+    default: "model",
+    help: "What each row is: model, client or day",
+    commands: ["usage"],
+  },
+  {
+    name: "last-error",
+    kind: "boolean",
+    help: "The record of the running bridge's last failed request",
+    commands: ["logs"],
   },
   {
     name: "yes",

@@ -15,6 +15,8 @@ const COUNTERS: Readonly<Record<CounterName, string>> = {
   fd_bridge_retries_total: "Retries of requests to the gateway.",
   fd_bridge_lessons_total: "Refusals of the gateway's that were learned from.",
   fd_bridge_tokens_total: "Tokens by direction, as the gateway counts them.",
+  fd_bridge_cache_tokens_total: "Tokens of prompts that were read from and written to the cache.",
+  fd_bridge_cost_dollars_total: "What answers cost, as far as prices are known.",
 };
 
 const HISTOGRAMS: Readonly<Record<HistogramName, string>> = {
@@ -28,7 +30,9 @@ export type CounterName =
   | "fd_bridge_errors_total"
   | "fd_bridge_retries_total"
   | "fd_bridge_lessons_total"
-  | "fd_bridge_tokens_total";
+  | "fd_bridge_tokens_total"
+  | "fd_bridge_cache_tokens_total"
+  | "fd_bridge_cost_dollars_total";
 /** A histogram's name. */
 export type HistogramName = "fd_bridge_first_byte_seconds" | "fd_bridge_duration_seconds";
 
