@@ -7,19 +7,23 @@
 import { Negotiator } from "./adapt/negotiator.ts";
 import { RunawayGuard } from "./adapt/retry_loop_guard.ts";
 import { ToolCallCache } from "./adapt/tool_call_cache.ts";
+import { isLoopback } from "./config/base_url.ts";
 import type { Config } from "./config/config.ts";
 import type { Client } from "./gateway/client.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import type { JsonObject } from "./json.ts";
 import type { Catalog } from "./models/catalog.ts";
 import { listedMetadata } from "./models/metadata.ts";
-import type { Exchange } from "./observe/exchange.ts";
+import type { Exchange, Recorder } from "./observe/exchange.ts";
 import type { Log } from "./observe/log.ts";
+import { priceOf } from "./observe/cost.ts";
 import { Metrics } from "./observe/metrics.ts";
+import { createPage, type HealthRow, type Page, type PageContext } from "./observe/page/mod.ts";
+import { RequestLog } from "./observe/record.ts";
 import { createRouter } from "./router.ts";
 
 /** Services shared by all requests. */
-export interface App {
+export interface App extends Recorder {
   /** The settings. */
   readonly config: Config;
   /** The list of models in force; it may change while the bridge runs. */
@@ -44,6 +48,8 @@ export interface App {
   readonly shutdown: AbortSignal;
   /** Requests whose answers are not over. */
   readonly open: Set<Exchange>;
+  /** The page for browsers; undefined where it is turned off. */
+  readonly page?: Page;
 }
 
 /** A bridge that answers requests. */
@@ -72,6 +78,10 @@ export interface AppOptions {
   readonly log: Log;
   /** Sends requests to the gateway. */
   readonly client: Client;
+  /** Adds up tokens and cost. @default nothing does */
+  readonly usage?: Recorder["usage"] & PageContext["usage"];
+  /** Runs the doctor for the page. @default the page has no button for it */
+  readonly runDoctor?: PageContext["runDoctor"];
 }
 
 /**
@@ -82,6 +92,8 @@ export interface AppOptions {
 export function createApp(options: AppOptions): RunningApp {
   const { config, log, catalog, client, version } = options;
   const metrics = new Metrics();
+  const requests = new RequestLog();
+  const negotiator = new Negotiator();
   const shutdown = new AbortController();
   const app: App = {
     config,
@@ -90,18 +102,49 @@ export function createApp(options: AppOptions): RunningApp {
     log,
     metrics,
     gateway: new Gateway({ ...config, base: options.gateway, client }),
-    negotiator: new Negotiator(),
+    negotiator,
     calls: new ToolCallCache(),
     guard: config.runawayGuard ? new RunawayGuard() : undefined,
     userAgent: `fd-bridge/${version}`,
     shutdown: shutdown.signal,
     open: new Set(),
+    requests,
+    usage: options.usage,
+    price: (model) => priceOf(model, catalog().models.find(({ id }) => id === model)?.price),
+    page: options.usage && config.page
+      ? createPage({
+        version: `fd-bridge/${version}`,
+        requests,
+        usage: options.usage,
+        loopback: isLoopback(config.host),
+        keys: () => config.clientKey === undefined ? [] : [config.clientKey],
+        health: () => ({ rows: healthRows(app), learned: learnedWords(negotiator) }),
+        runDoctor: options.runDoctor,
+      })
+      : undefined,
   };
   return {
     ...app,
     handler: createRouter(app),
     running: () => app.open.size,
-    interrupt: (reason) => shutdown.abort(reason),
+    interrupt(reason) {
+      shutdown.abort(reason);
+      app.page?.close();
+    },
     close: () => client.close(),
   };
+}
+
+/** How the bridge is, for its page. */
+function healthRows({ gateway, catalog }: App): HealthRow[] {
+  const { models, source } = catalog();
+  const listed = models.filter(({ gone }) => gone !== true).length;
+  return [
+    { label: "Gateway", value: gateway.base },
+    { label: "Models", value: `${listed} from ${source}` },
+  ];
+}
+
+function learnedWords({ known }: Negotiator): string[] {
+  return [...known].flatMap(([model, words]) => words.map((word) => `${model}: ${word}`));
 }

@@ -22,7 +22,7 @@ import type {
 import { decoderFor, surfaceDialect } from "./dialects/registry.ts";
 import { ChunkEnricher } from "./enrich/chunks.ts";
 import { CompletionCollector } from "./enrich/completion.ts";
-import { BridgeError, maskSecrets } from "./errors.ts";
+import { BridgeError } from "./errors.ts";
 import { gatewayError, isErrorBody } from "./gateway/errors.ts";
 import type { GatewayAnswer } from "./gateway/gateway.ts";
 import { isAnswerPiece, isObject, type JsonObject } from "./json.ts";
@@ -99,6 +99,7 @@ export async function chat(
   const body = parseBody(await readText(request, app.config.maxBody));
   const summary = client.parseRequest(body, rest);
   exchange.model = summary.model;
+  exchange.stream = summary.stream;
 
   const { secrets } = credentials;
   const calls = app.calls;
@@ -171,26 +172,21 @@ async function ask(context: ExchangeContext): Promise<Answer> {
   for (let round = 1;; round++) {
     const plan = context.plan = app.negotiator.plan(catalog, summary.model, route);
     exchange.surface = plan.route.surface;
+    exchange.dialects = `${client.name} → ${plan.dialect}`;
     const sent = encode(context, plan);
     if (round === 1) app.guard?.check(context.body);
     const body = JSON.stringify(sent);
-    if (app.log.shows("trace")) {
-      app.log.trace("request", { path: plan.route.path, body: maskSecrets(body, secrets) });
-    }
+    if (app.log.shows("trace")) exchange.log("trace", "request", { path: plan.route.path, body });
     const answer = await app.gateway.post({
       path: plan.route.path,
       headers: context.headers,
       body,
       signal: context.controller.signal,
       budget,
-      onRetry(reason, delay) {
-        app.metrics.count("fd_bridge_retries_total");
-        app.log.warn(`${reason}; asking again`, {
-          model: summary.model,
-          delay_ms: Math.round(delay),
-        });
-      },
+      onRetry: (reason, delay) => exchange.retry(reason, delay),
     });
+    const { headers } = answer.ok ? answer.response : answer;
+    exchange.gatewayRequestId = headers.get("x-request-id") ?? undefined;
     if (answer.ok) return answer;
 
     const refusal = gatewayError(answer.status, answer.text, { headers: answer.headers, secrets });
@@ -198,11 +194,7 @@ async function ask(context: ExchangeContext): Promise<Answer> {
       ? app.negotiator.learn(plan, answer.status, refusal.message, sent)
       : undefined;
     if (adjustment === undefined) throw refusal;
-    app.metrics.count("fd_bridge_lessons_total", { lesson: adjustment.type });
-    app.log.info(`learned: ${describeLesson(adjustment)}`, {
-      model: summary.model,
-      status: answer.status,
-    });
+    exchange.learn(describeLesson(adjustment), adjustment.type, { status: answer.status });
   }
 }
 
@@ -284,6 +276,10 @@ async function streamAnswer(
     heartbeat,
     signal: app.shutdown,
     onFirst: () => exchange.first(),
+    onSend(bytes) {
+      exchange.bytes += bytes;
+      exchange.pieces++;
+    },
     onEnd(clientLeft) {
       app.metrics.openStreams--;
       if (clientLeft) context.controller.abort(new DOMException("The client left.", "AbortError"));

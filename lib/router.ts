@@ -87,10 +87,22 @@ export function createRouter(app: App): (request: Request) => Promise<Response> 
   return async (request) => {
     const path = normalizePath(request.url);
     const endpoint = ENDPOINTS.find((row) => row.pattern.test(path));
-    const exchange = new Exchange(app, request.method, endpoint?.path ?? "(unknown)");
+    const exchange = new Exchange(
+      app,
+      request.method,
+      endpoint?.path ?? (PAGE_PATH.test(path) ? path : "(unknown)"),
+      request.headers.get("user-agent"),
+    );
     let origin: string | undefined;
     try {
       checkHost(request.headers.get("host") ?? new URL(request.url).host, app.config);
+      // The page checks its own origin and keys.
+      const page = await app.page?.handle(request, path);
+      if (page) {
+        // Its live events run as long as a browser shows it: no answer to wait for.
+        exchange.end({ status: page.status });
+        return page;
+      }
       origin = checkOrigin(request.headers, app.config);
       if (endpoint === undefined) throw notFound(path);
       const preflight = origin !== undefined && request.method === "OPTIONS";
@@ -99,18 +111,28 @@ export function createRouter(app: App): (request: Request) => Promise<Response> 
       const response = preflight
         ? allowOrigin(request, endpoint)
         : await handle(request, endpoint, { app, exchange, rest });
-      // A model's answer ends its own line when it is over; ending it twice does nothing.
-      if (!isStream(response)) exchange.end({ status: response.status });
-      return withOrigin(response, origin);
+      return withOrigin(finish(response, exchange), origin);
     } catch (error) {
       const dialect = endpoint?.dialect ?? "chat";
-      return withOrigin(failureResponse(error, request, app, exchange, dialect), origin);
+      const response = failureResponse(error, request, app, exchange, dialect);
+      return withOrigin(finish(response, exchange), origin);
     }
   };
 }
 
-function isStream(response: Response): boolean {
-  return response.headers.get("content-type") === "text/event-stream";
+/** The page's files and data, as they are logged. */
+const PAGE_PATH = /^\/(page\.(css|js)|api\/[a-z-]{1,20})$/;
+
+/** Names the request in its answer, and ends its line where the answer is complete. */
+function finish(response: Response, exchange: Exchange): Response {
+  for (const [name, value] of Object.entries(exchange.headers)) {
+    if (!response.headers.has(name)) response.headers.set(name, value);
+  }
+  // A model's answer ends its own line when it is over; ending it twice does nothing.
+  if (response.headers.get("content-type") !== "text/event-stream") {
+    exchange.end({ status: response.status });
+  }
+  return response;
 }
 
 function handle(

@@ -60,6 +60,7 @@ export async function untilShutdown(
         config.shutdownTime / 1000
       } s; Ctrl-C again ends at once`,
   );
+  app.page?.close();
   const finished = server.shutdown();
   if (
     await inTime(Promise.race([finished.then(() => true), further.promise]), config.shutdownTime)

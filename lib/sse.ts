@@ -156,6 +156,8 @@ export interface EnrichStreamOptions {
   readonly signal?: AbortSignal;
   /** Called once, when the first bytes of the answer go out. */
   readonly onFirst?: () => void;
+  /** Called with the size of everything that is sent, in bytes; not for heartbeats. */
+  readonly onSend?: (bytes: number) => void;
   /** Called once, when the stream is over: complete, failed, or because the client left. */
   readonly onEnd?: (clientLeft: boolean) => void;
 }
@@ -346,7 +348,9 @@ class StreamState {
         this.#begun = true;
         this.#options.onFirst?.();
       }
-      this.#controller.enqueue(this.#encoder.encode(text));
+      const bytes = this.#encoder.encode(text);
+      this.#options.onSend?.(bytes.length);
+      this.#controller.enqueue(bytes);
     }
     if (this.#core.ended) this.#endedAt ||= performance.now();
   }

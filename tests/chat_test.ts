@@ -475,7 +475,8 @@ Deno.test("chat() logs a line a request without a word of the prompt or the answ
   const bridge = testBridge({ flags: ["--log-level", "debug"] });
   const body = ask("databricks-glm-5-3", "the hidden word is quetzal", { stream: true });
   assertStringIncludes((await forge(await bridge.post(CHAT, body))).content, "quetzal");
-  const lines = bridge.log().trim().split("\n");
+  const [today, ...lines] = bridge.log().trim().split("\n");
+  assertStringIncludes(today, "today=");
   assertEquals(lines.length, 1);
   for (
     const words of [

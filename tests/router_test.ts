@@ -261,8 +261,8 @@ for (const path of ["/models", "/models/databricks-glm-5-2", "/metrics", "/", "/
         { authorization: "Bearer our-secret-key:token" },
         { authorization: "Bearer our-secret-key" },
         { "x-fd-bridge-key": "our-secret-key" },
-      ]
-    ) assertEquals((await get(path, headers as Record<string, string>)).status, 200);
+      ] as Record<string, string>[]
+    ) assertEquals((await get(path, headers)).status, 200);
     assertEquals((await get("/healthz")).status, 200);
   });
 }

@@ -13,14 +13,19 @@ import { BridgeError } from "../errors.ts";
 import { createClient } from "../gateway/client.ts";
 import { losesClients, MADE_FOR, urlOf } from "../listen.ts";
 import { LiveModels } from "../models/watch.ts";
-import { Log } from "../observe/log.ts";
+import { Log, type QueuedLog, queuedLog } from "../observe/log.ts";
+import { UsageStore } from "../observe/usage.ts";
 import { startSimulator } from "../simulator/mod.ts";
 import type { Start, System } from "../system/system.ts";
 import { banner } from "./banner.ts";
+import { usagePath } from "./usage.ts";
 import { firstRun } from "./first_run.ts";
 
 /** Time between two polls of models.json, in milliseconds. */
 const POLL = 2_000;
+
+/** How long the log's last lines may take to be written, in milliseconds. */
+const LAST_LINES = 1_000;
 
 /** A bridge that is ready to be served. */
 export interface Prepared {
@@ -41,12 +46,7 @@ export interface Prepared {
  */
 export async function prepareServe(start: Start): Promise<Prepared> {
   const { system, config, proxies } = start;
-  const log = new Log({
-    level: config.logLevel,
-    format: config.logFormat,
-    color: isColored(system),
-    write: system.err,
-  });
+  const { log, queue } = createLog(start);
   const models = await LiveModels.load({
     find: (read) => findModels(config.models, system, read, system.embeddedModels),
     read: system.readText,
@@ -67,6 +67,12 @@ export async function prepareServe(start: Start): Promise<Prepared> {
     );
   }
   const authorities = await trustCertificates(system, config.caFile);
+  const usage = system.machine && await UsageStore.open({
+    // What the demo's models answer costs nothing, and stays out of the user's own totals.
+    path: config.demo ? undefined : usagePath(system),
+    files: system.machine.files,
+    tell: (message, well) => log[well ? "info" : "warn"](message),
+  });
   await system.machine?.seal();
   const simulated = config.demo ? startSimulator() : undefined;
   const gateway = simulated?.url ?? configured;
@@ -76,6 +82,7 @@ export async function prepareServe(start: Start): Promise<Prepared> {
     version: system.version,
     catalog: () => models.catalogue,
     log,
+    usage,
     client: createClient({
       ...config,
       authorities,
@@ -104,8 +111,11 @@ export async function prepareServe(start: Start): Promise<Prepared> {
     },
     async close() {
       stopWatching();
+      app.page?.close();
       await app.close();
       await simulated?.close();
+      await usage?.close();
+      await queue?.flush(LAST_LINES);
     },
   };
 }
@@ -131,6 +141,14 @@ async function trustCertificates(
     return undefined;
   }
   return [...rootCertificates, own, certificates];
+}
+
+/** The log: asynchronous, so that a standard error which nobody reads holds up no answer. */
+function createLog({ system, config }: Start): Partial<QueuedLog> & { log: Log } {
+  const options = { level: config.logLevel, format: config.logFormat, color: isColored(system) };
+  return system.sendErr
+    ? queuedLog(options, system.sendErr)
+    : { log: new Log({ ...options, write: system.err }) };
 }
 
 function isColored(system: System): boolean {

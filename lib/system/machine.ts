@@ -140,6 +140,7 @@ export function createSystem(version: string, embeddedModels: string): System {
     readText,
     out: (text) => Deno.stdout.writeSync(encoder.encode(text)),
     err: complain,
+    sendErr: (bytes) => Deno.stderr.write(bytes),
     machine,
     terminal: { out: Deno.stdout.isTerminal(), err: Deno.stderr.isTerminal() },
     onSignal(name, handler) {

@@ -25,6 +25,8 @@ export interface System extends Place {
   readonly out: (text: string) => void;
   /** Writes to standard error. */
   readonly err: (text: string) => void;
+  /** Writes bytes to standard error, and resolves to how many were taken. @default err, at once */
+  readonly sendErr?: (bytes: Uint8Array) => Promise<number>;
   /** What only some commands need of the machine; without it they refuse to work. */
   readonly machine?: Machine;
   /** Whether a person reads them. */
