@@ -29,7 +29,7 @@ import { isAnswerPiece, isObject, type JsonObject } from "./json.ts";
 import { routeOf } from "./models/catalog.ts";
 import type { Exchange } from "./observe/exchange.ts";
 import { parseBody, readText } from "./request.ts";
-import { enrichStream, type StreamSource } from "./sse.ts";
+import { enrichStream, readThrough, type StreamSource } from "./sse.ts";
 import { LateCore, NO_OUTCOME, Translator } from "./translator.ts";
 
 /** How often one request is sent while the gateway's refusals teach something. */
@@ -383,7 +383,7 @@ async function wholeAnswer(context: ExchangeContext, answer: Answer): Promise<Re
   async function translateWhole(context: ExchangeContext, answer: Answer) {
     const collector = new CompletionCollector();
     const core = new Translator(chunkEnricher(context), collector);
-    await readThrough(context, answer, core);
+    await readToEnd(context, answer, core);
     if (core.outcome.error) throw core.outcome.error;
     const body = client.encodeAnswer(collector.completion(), dialect);
     return { body, outcome: core.outcome };
@@ -400,7 +400,7 @@ async function passWhole(
   const type = answer.response.headers.get("content-type") ?? "";
   if (type.includes("event-stream")) {
     const core = surface.normalizer!(dialect);
-    await readThrough(context, answer, core);
+    await readToEnd(context, answer, core);
     if (core.outcome.error) throw core.outcome.error;
     return { body: core.answer ?? {}, outcome: core.outcome };
   }
@@ -410,14 +410,13 @@ async function passWhole(
 }
 
 /** Reads an answer to its end, through a core that keeps what comes. */
-async function readThrough(
+async function readToEnd(
   { app, controller }: ExchangeContext,
   answer: Answer,
   core: StreamCore,
 ): Promise<void> {
   const source = toSource(answer);
-  await source.body.pipeThrough(enrichStream({ core, source, signal: app.shutdown }))
-    .pipeTo(new WritableStream());
+  await readThrough(source.body, { core, source, signal: app.shutdown });
   controller.signal.throwIfAborted();
 }
 

@@ -11,7 +11,7 @@ import { chat } from "./chat.ts";
 import type { DialectName } from "./dialects/dialect.ts";
 import { clientDialect } from "./dialects/registry.ts";
 import { BridgeError, maskSecrets } from "./errors.ts";
-import { listModels } from "./models/catalog.ts";
+import { type Catalog, listModels } from "./models/catalog.ts";
 import { Exchange } from "./observe/exchange.ts";
 
 /** What a handler gets beside the request. */
@@ -210,8 +210,17 @@ function withOrigin(response: Response, origin: string | undefined): Response {
   return response;
 }
 
+/** Catalog → the answer to `GET /models`, written once: ForgeCode asks four times at each start. */
+const lists = new WeakMap<Catalog, string>();
+
 function models(_request: Request, { app }: Context): Response {
-  return Response.json(listModels(app.catalog(), app.metadata));
+  const catalog = app.catalog();
+  let text = lists.get(catalog);
+  if (text === undefined) {
+    text = JSON.stringify(listModels(catalog, app.metadata));
+    lists.set(catalog, text);
+  }
+  return new Response(text, { headers: { "content-type": "application/json" } });
 }
 
 function model(_request: Request, { app, rest }: Context): Response {

@@ -194,6 +194,41 @@ export function enrichStream(
   });
 }
 
+/** What {@linkcode StreamState} writes to. */
+type Output = Pick<
+  TransformStreamDefaultController<Uint8Array<ArrayBuffer>>,
+  "desiredSize" | "enqueue" | "error" | "terminate"
+>;
+
+/**
+ * Reads a body to its end through a core that keeps what comes, as {@linkcode enrichStream} does, for
+ * clients that asked for a complete answer.
+ *
+ * @param body The gateway's body.
+ * @param options The core, the answer, and what ends it.
+ */
+export async function readThrough(
+  body: ReadableStream<Uint8Array>,
+  options: Omit<EnrichStreamOptions, "heartbeat">,
+): Promise<void> {
+  const state = new StreamState(options);
+  const reader = body.getReader();
+  let over = false;
+  state.start({
+    desiredSize: null,
+    enqueue() {},
+    error: () => void (over = true),
+    terminate() {
+      over = true;
+      reader.cancel().catch(() => {});
+    },
+  });
+  for (let piece = await reader.read(); !piece.done && !over; piece = await reader.read()) {
+    await state.take(piece.value);
+  }
+  await state.flush();
+}
+
 /** What the gateway's bytes are: lines of events, or one body to read as a whole. */
 type Kind = "events" | "json" | "page";
 
@@ -204,7 +239,7 @@ class StreamState {
   readonly #decoder = new TextDecoder();
   readonly #encoder = new TextEncoder();
   readonly #parser = new SseParser();
-  #controller!: TransformStreamDefaultController<Uint8Array<ArrayBuffer>>;
+  #controller!: Output;
   #kind: Kind | undefined;
   /** The beginning of a line, or of a body that is read as a whole. */
   #kept = "";
@@ -212,7 +247,7 @@ class StreamState {
   #lines: GeneralLines | undefined;
   #lastRead = performance.now();
   #lastWrite = this.#lastRead;
-  #endedAt = 0;
+  #drain: ReturnType<typeof setTimeout> | undefined;
   #begun = false;
   #over = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -222,11 +257,11 @@ class StreamState {
     this.#core = options.core;
   }
 
-  start(controller: TransformStreamDefaultController<Uint8Array<ArrayBuffer>>): void {
+  start(controller: Output): void {
     this.#controller = controller;
     const { heartbeat = 0, signal } = this.#options;
-    const shortest = Math.min(heartbeat || DRAIN, DRAIN);
-    this.#timer = setInterval(() => this.#tick(performance.now()), Math.max(5, shortest / 2));
+    const shortest = Math.min(heartbeat || LINGER, LINGER);
+    this.#timer = setInterval(() => this.#tick(performance.now()), Math.max(5, shortest / 4));
     signal?.addEventListener("abort", this.#interrupt);
     if (signal?.aborted) this.#interrupt();
   }
@@ -352,7 +387,9 @@ class StreamState {
       this.#options.onSend?.(bytes.length);
       this.#controller.enqueue(bytes);
     }
-    if (this.#core.ended) this.#endedAt ||= performance.now();
+    if (this.#core.ended && this.#drain === undefined) {
+      this.#drain = setTimeout(() => this.#fail("the answer has ended"), DRAIN);
+    }
   }
 
   /** Ends the stream from this side: with the core's ending, and without waiting for the gateway. */
@@ -375,6 +412,7 @@ class StreamState {
     if (this.#over) return;
     this.#over = true;
     clearInterval(this.#timer);
+    clearTimeout(this.#drain);
     this.#options.signal?.removeEventListener("abort", this.#interrupt);
     this.#options.onEnd?.(clientLeft);
   }
@@ -382,9 +420,8 @@ class StreamState {
   /** Looks at how long it has been silent. */
   #tick(now: number): void {
     const { heartbeat = 0 } = this.#options;
-    if (this.#core.ended) {
-      if (now - this.#endedAt >= DRAIN) this.#fail("the answer has ended");
-    } else if (this.#core.finished && now - this.#lastRead >= LINGER) {
+    if (this.#core.ended) return;
+    if (this.#core.finished && now - this.#lastRead >= LINGER) {
       this.#fail(undefined);
     } else if (heartbeat > 0 && now - this.#lastWrite >= heartbeat) {
       this.#lastWrite = now;

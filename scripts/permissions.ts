@@ -82,24 +82,10 @@ export const TEST_PERMISSIONS: readonly string[] = [
 ];
 
 /**
- * Settings of V8, measured in `docs/performance.md`. Every V8 of these years knows them; one that
- * didn't would refuse to start.
- *
- * - Half of its young memory, 8 MB for 16, which takes 50 MiB less after a busy time.
- * - No pretenuring: after a time of streams, which live long, V8 would put the objects of all requests
- *   straight among the old ones, where each keeps what it refers to until the next large collection.
- *   That is a fifth more CPU for every request from then on.
- * - No memory reducer: after ten seconds without much to do it throws away what V8 has learned about
- *   the program, and the next request takes half as long again.
- * - Less inlining: what is compiled in the background is compiled in smaller pieces, so that where
- *   there is a single processor, events don't wait for it.
+ * Settings of V8, measured in `docs/performance.md`: half of its young memory, 8 MB for 16, which takes
+ * 100 MiB less after a busy time and costs no speed.
  */
-const V8_FLAGS: readonly string[] = [
-  "--max-semi-space-size=8",
-  "--no-allocation-site-pretenuring",
-  "--no-memory-reducer",
-  "--max-inlined-bytecode-size-cumulative=100",
-];
+const V8_FLAGS: readonly string[] = ["--max-semi-space-size=8"];
 
 /** How Deno runs the program: its permissions, and how V8 does. */
 export const PROGRAM_FLAGS: readonly string[] = [

@@ -44,10 +44,12 @@ export function surfaceDialect(name: DialectName): SurfaceDialect {
  * @param context What decoding needs to know.
  */
 export function decoderFor(context: DialectContext): StreamDecoder {
+  const surfaces = Object.values(SURFACES);
   const decoders = new Map<SurfaceDialect, StreamDecoder>();
   return {
     event(event: JsonObject): JsonObject[] {
-      const surfaces = Object.values(SURFACES);
+      // Nearly every event is a chunk.
+      if (Array.isArray(event.choices)) return [event];
       for (const dialect of surfaces) {
         if (dialect.isAnswer(event)) return [dialect.decodeAnswer(event, context)];
       }
