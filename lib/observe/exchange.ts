@@ -13,6 +13,7 @@ import { type Cost, costOf, type Price } from "./cost.ts";
 import type { Log, LogFields } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { RecordedError, RequestLog, RequestRecord, RunningRecord } from "./record.ts";
+import type { Telemetry } from "./telemetry.ts";
 import { readTokens, type Tokens } from "./tokens.ts";
 import type { UsageRow } from "./usage.ts";
 
@@ -28,6 +29,8 @@ export interface Recorder {
   readonly requests?: RequestLog;
   /** Adds up tokens and cost. */
   readonly usage?: { add(row: UsageRow): void };
+  /** Spans and metrics for OpenTelemetry, where it is turned on. */
+  readonly telemetry?: Telemetry;
   /** The price of a model, where it has one. */
   readonly price?: (model: string) => Price | undefined;
 }
@@ -76,6 +79,7 @@ export class Exchange {
   readonly #client: string;
   readonly #time = Date.now();
   readonly #start = performance.now();
+  readonly #span: ReturnType<Telemetry["begin"]>;
   readonly #repaired: string[] = [];
   readonly #learned: string[] = [];
   readonly #retries: string[] = [];
@@ -117,6 +121,7 @@ export class Exchange {
     this.#path = path;
     this.#client = clientName(userAgent);
     recorder.open?.add(this);
+    this.#span = recorder.telemetry?.begin(method, path);
     if (!this.#quiet) recorder.requests?.begin(this);
   }
 
@@ -226,6 +231,7 @@ export class Exchange {
         cost,
       });
     }
+    if (this.#span) this.#recorder.telemetry!.end(this.#span, record);
     this.#line(record);
   }
 

@@ -1,0 +1,116 @@
+import { assert, assertEquals } from "@std/assert";
+import { wantsTelemetry } from "../lib/observe/telemetry.ts";
+import { currentStdSource, stdFlags } from "../scripts/std_source.ts";
+
+interface Attribute {
+  key: string;
+  value: Record<string, unknown>;
+}
+
+interface ExportedSpan {
+  name: string;
+  spanId: string;
+  parentSpanId?: string;
+  traceId: string;
+  status?: { code?: number | string; message?: string };
+  attributes: Attribute[];
+}
+
+/** An OTLP collector on loopback that keeps what it is sent, as JSON. */
+function startCollector() {
+  const bodies: { path: string; text: string }[] = [];
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    async (request) => {
+      bodies.push({ path: new URL(request.url).pathname, text: await request.text() });
+      return Response.json({});
+    },
+  );
+  return {
+    url: `http://127.0.0.1:${server.addr.port}`,
+    bodies,
+    spans: () =>
+      bodies.filter(({ path }) => path === "/v1/traces").flatMap(({ text }) =>
+        // deno-lint-ignore no-explicit-any
+        JSON.parse(text).resourceSpans.flatMap(({ scopeSpans }: any) =>
+          // deno-lint-ignore no-explicit-any
+          scopeSpans.flatMap(({ spans }: any) => spans)
+        ) as ExportedSpan[]
+      ),
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+async function runChild(env: Record<string, string>): Promise<void> {
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--no-prompt",
+      "--allow-net",
+      "--allow-env=OTEL_DENO",
+      ...stdFlags(currentStdSource()),
+      new URL("./helpers/telemetry_child.ts", import.meta.url).pathname,
+    ],
+    cwd: new URL("..", import.meta.url).pathname,
+    env,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  assertEquals(code, 0, new TextDecoder().decode(stderr));
+}
+
+function attributes(span: ExportedSpan): Record<string, unknown> {
+  return Object.fromEntries(
+    span.attributes.map(({ key, value }) => [key, value.intValue ?? Object.values(value)[0]]),
+  );
+}
+
+Deno.test("OTEL_DENO=true exports a span for each request under that of the server, without content", async () => {
+  await using collector = startCollector();
+  await runChild({
+    OTEL_DENO: "true",
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+  });
+  const spans = collector.spans();
+  const [good, failed, ...others] = spans.filter(({ name }) => name === "chat databricks-gpt-5");
+  assert(good && failed && others.length === 0, JSON.stringify(spans.map(({ name }) => name)));
+  const facts = attributes(good);
+  assertEquals(facts["gen_ai.request.model"], "databricks-gpt-5");
+  assertEquals(Number(facts["gen_ai.usage.input_tokens"]), 1_000);
+  assertEquals(Number(facts["gen_ai.usage.output_tokens"]), 50);
+  assertEquals([facts["fd_bridge.client"], facts["fd_bridge.surface"]], ["ForgeCode", "mlflow"]);
+  assertEquals(attributes(failed)["error.type"], "gateway");
+  const server = spans.find(({ spanId }) => spanId === good.parentSpanId);
+  assertEquals([server?.name, server?.traceId], ["POST /chat/completions", good.traceId]);
+  const metrics = collector.bodies.filter(({ path }) => path === "/v1/metrics")
+    .map(({ text }) => text).join();
+  for (
+    const name of [
+      "gen_ai.client.token.usage",
+      "gen_ai.client.operation.duration",
+      "fd_bridge.first_byte.duration",
+      "fd_bridge.cost",
+    ]
+  ) assert(metrics.includes(`"${name}"`), name);
+  const everything = collector.bodies.map(({ text }) => text).join();
+  assert(!/the-prompt-itself|the-answer-itself|opaque~secret/.test(everything));
+});
+
+Deno.test("without OTEL_DENO nothing is exported", async () => {
+  await using collector = startCollector();
+  await runChild({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
+  assertEquals(collector.bodies, []);
+});
+
+Deno.test("wantsTelemetry() reads OTEL_DENO as Deno does", () => {
+  assertEquals(["true", "1", "false", "", "0", undefined].map(wantsTelemetry), [
+    true,
+    true,
+    false,
+    false,
+    false,
+    false,
+  ]);
+});
