@@ -41,15 +41,16 @@ function startCollector() {
   };
 }
 
-async function runChild(env: Record<string, string>): Promise<void> {
+async function runChild(env: Record<string, string>, ...args: string[]): Promise<void> {
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "run",
       "--no-prompt",
       "--allow-net",
-      "--allow-env=OTEL_DENO",
+      "--allow-env=OTEL_*,NODE_USE_ENV_PROXY",
       ...stdFlags(currentStdSource()),
       new URL("./helpers/telemetry_child.ts", import.meta.url).pathname,
+      ...args,
     ],
     cwd: new URL("..", import.meta.url).pathname,
     env,
@@ -66,13 +67,8 @@ function attributes(span: ExportedSpan): Record<string, unknown> {
   );
 }
 
-Deno.test("OTEL_DENO=true exports a span for each request under that of the server, without content", async () => {
-  await using collector = startCollector();
-  await runChild({
-    OTEL_DENO: "true",
-    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
-    OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
-  });
+/** Looks at what a collector got of the two requests of the child. */
+function checkExport(collector: ReturnType<typeof startCollector>): void {
   const spans = collector.spans();
   const [good, failed, ...others] = spans.filter(({ name }) => name === "chat databricks-gpt-5");
   assert(good && failed && others.length === 0, JSON.stringify(spans.map(({ name }) => name)));
@@ -96,6 +92,36 @@ Deno.test("OTEL_DENO=true exports a span for each request under that of the serv
   ) assert(metrics.includes(`"${name}"`), name);
   const everything = collector.bodies.map(({ text }) => text).join();
   assert(!/the-prompt-itself|the-answer-itself|opaque~secret/.test(everything));
+}
+
+Deno.test("OTEL_DENO=true exports a span for each request under that of the server, without content", async () => {
+  await using collector = startCollector();
+  await runChild({
+    OTEL_DENO: "true",
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+  });
+  checkExport(collector);
+});
+
+Deno.test("the compiled program, where Deno can't, exports the same by the SDK", async () => {
+  await using collector = startCollector();
+  await runChild({
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_SERVICE_NAME: "my-bridge",
+    OTEL_RESOURCE_ATTRIBUTES: "deployment.environment=test,team=a=b",
+  }, "compiled");
+  checkExport(collector);
+  const text = collector.bodies.map(({ text }) => text).join();
+  for (const word of ["my-bridge", '"deployment.environment"', '"a=b"']) {
+    assert(text.includes(word));
+  }
+});
+
+Deno.test("a collector that is gone keeps the program from neither answering nor ending", async () => {
+  const start = performance.now();
+  await runChild({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" }, "compiled");
+  assert(performance.now() - start < 20_000);
 });
 
 Deno.test("without OTEL_DENO nothing is exported", async () => {

@@ -1,13 +1,15 @@
 /**
- * OpenTelemetry: a span for each request to a model, under the span of `Deno.serve`, and metrics, by the
- * semantic conventions for generative AI and without any content. Deno exports them (`OTEL_DENO=true`);
- * without that nothing of this is loaded.
+ * OpenTelemetry: a span for each request to a model, under the server's span, and metrics, by the semantic
+ * conventions for generative AI and without any content. `OTEL_DENO=true` turns it on; without that
+ * nothing of it is loaded. Deno itself exports them, and in the compiled program, where it can't,
+ * OpenTelemetry's own SDK does.
  *
  * @module
  */
 
 import type { Counter, Histogram, Span, Tracer } from "@opentelemetry/api";
 import type { RequestRecord } from "./record.ts";
+import type { Sdk } from "./telemetry_sdk.ts";
 
 type Api = typeof import("@opentelemetry/api");
 
@@ -19,9 +21,18 @@ export function wantsTelemetry(value: string | undefined): boolean {
   return value === "true" || value === "1";
 }
 
+/** The spans of one request. */
+export interface RequestSpans {
+  /** The server's, where Deno makes none. */
+  readonly server?: Span;
+  /** That of a request to a model. */
+  readonly client?: Span;
+}
+
 /** Spans and metrics of the requests of one program. */
 export class Telemetry {
   readonly #api: Api;
+  readonly #sdk: Sdk | undefined;
   readonly #tracer: Tracer;
   readonly #tokens: Histogram;
   readonly #duration: Histogram;
@@ -29,10 +40,11 @@ export class Telemetry {
   readonly #cost: Counter;
   readonly #models = new Set<string>();
 
-  private constructor(api: Api, version: string) {
+  private constructor(api: Api, version: string, sdk: Sdk | undefined) {
     this.#api = api;
-    this.#tracer = api.trace.getTracer("fd-bridge", version);
-    const meter = api.metrics.getMeter("fd-bridge", version);
+    this.#sdk = sdk;
+    this.#tracer = (sdk?.tracers ?? api.trace).getTracer("fd-bridge", version);
+    const meter = (sdk?.meters ?? api.metrics).getMeter("fd-bridge", version);
     this.#tokens = meter.createHistogram("gen_ai.client.token.usage", {
       unit: "{token}",
       description: "Tokens of prompts and answers.",
@@ -55,39 +67,68 @@ export class Telemetry {
    * Loads what is needed.
    *
    * @param version The program's version.
+   * @param variable Reads a variable of the environment.
    */
-  static async start(version: string): Promise<Telemetry> {
-    return new Telemetry(await import("@opentelemetry/api"), version);
+  static async start(
+    version: string,
+    variable: (name: string) => string | undefined,
+  ): Promise<Telemetry> {
+    const api = await import("@opentelemetry/api");
+    // A span that is never ended is never exported; it tells whether Deno exports at all.
+    const exports = api.trace.getTracer("fd-bridge").startSpan("probe").isRecording();
+    const sdk = exports
+      ? undefined
+      : (await import("./telemetry_sdk.ts")).startSdk(version, variable);
+    return new Telemetry(api, version, sdk);
   }
 
   /**
-   * Begins the span of a request; the span of `Deno.serve` that it is under gets the route's name.
+   * Begins the spans of a request. Deno's span of the server gets the route's name.
    *
    * @param method The request's method.
    * @param path The path that it was routed by.
-   * @returns The span; undefined for a request that asks no model.
    */
-  begin(method: string, path: string): Span | undefined {
-    const server = this.#api.trace.getActiveSpan();
-    server?.updateName(`${method} ${path}`);
-    server?.setAttribute("http.route", path);
-    if (method !== "POST" || path.startsWith("/api/")) return undefined;
-    return this.#tracer.startSpan("chat", { kind: this.#api.SpanKind.CLIENT });
+  begin(method: string, path: string): RequestSpans {
+    const { trace, ROOT_CONTEXT, SpanKind, context } = this.#api;
+    const name = `${method} ${path}`;
+    const route = { "http.request.method": method, "http.route": path };
+    const server = this.#sdk && this.#tracer.startSpan(
+      name,
+      { kind: SpanKind.SERVER, attributes: route },
+      ROOT_CONTEXT,
+    );
+    const active = server ?? trace.getActiveSpan();
+    active?.updateName(name).setAttributes(route);
+    if (method !== "POST" || path.startsWith("/api/")) return { server };
+    const parent = server ? trace.setSpan(ROOT_CONTEXT, server) : context.active();
+    return { server, client: this.#tracer.startSpan("chat", { kind: SpanKind.CLIENT }, parent) };
   }
 
-  /** Ends a span, and adds the request to the metrics. */
-  end(span: Span, record: RequestRecord): void {
+  /** Ends the spans of a request, and adds it to the metrics. */
+  end({ server, client }: RequestSpans, record: RequestRecord): void {
+    if (client) {
+      this.#describe(client, record);
+      client.end();
+      if (record.model !== undefined) this.#measure(record, this.#bounded(record.model));
+    }
+    server?.setAttribute("http.response.status_code", record.status);
+    server?.end();
+  }
+
+  /** Sends what waits; Deno sends its own by itself. */
+  async close(): Promise<void> {
+    await this.#sdk?.close();
+  }
+
+  #describe(span: Span, record: RequestRecord): void {
     const { error, ending, model } = record;
     span.updateName(model === undefined ? "chat" : `chat ${model}`);
     span.setAttributes(attributesOf(record));
     if (ending !== undefined) span.setAttribute("gen_ai.response.finish_reasons", [ending]);
-    if (error !== undefined) {
-      span.setAttribute("error.type", error.code ?? error.kind);
-      // The gateway's words stay here: they may repeat a piece of the request.
-      span.setStatus({ code: this.#api.SpanStatusCode.ERROR, message: error.kind });
-    }
-    span.end();
-    if (model !== undefined) this.#measure(record, this.#bounded(model));
+    if (error === undefined) return;
+    span.setAttribute("error.type", error.code ?? error.kind);
+    // The gateway's words stay here: they may repeat a piece of the request.
+    span.setStatus({ code: this.#api.SpanStatusCode.ERROR, message: error.kind });
   }
 
   #bounded(model: string): string {

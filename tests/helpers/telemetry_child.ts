@@ -1,6 +1,7 @@
 /**
- * A server that observes each request as the bridge does, with OpenTelemetry where `OTEL_DENO` is set. It
- * answers two requests to itself, and ends as the program ends.
+ * A server that observes each request as the bridge does, with OpenTelemetry where `OTEL_DENO` is set, or
+ * its first argument is `compiled`: then Deno exports nothing, as in the compiled program. It answers two
+ * requests to itself, and ends as the program ends.
  *
  * @module
  */
@@ -12,8 +13,8 @@ import { Metrics } from "../../lib/observe/metrics.ts";
 import { Telemetry, wantsTelemetry } from "../../lib/observe/telemetry.ts";
 
 if (import.meta.main) {
-  const telemetry = wantsTelemetry(Deno.env.get("OTEL_DENO"))
-    ? await Telemetry.start("1.0.0")
+  const telemetry = wantsTelemetry(Deno.env.get("OTEL_DENO")) || Deno.args[0] === "compiled"
+    ? await Telemetry.start("1.0.0", (name) => Deno.env.get(name))
     : undefined;
   const recorder = {
     log: new Log({ level: "error", format: "text", color: false, write: () => {} }),
@@ -52,5 +53,6 @@ if (import.meta.main) {
     await (await fetch(url, { method: "POST", body })).text();
   }
   await server.shutdown();
+  await telemetry?.close();
   Deno.exit(0);
 }
