@@ -13,7 +13,7 @@ import { type Cost, costOf, type Price } from "./cost.ts";
 import type { Log, LogFields } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { RecordedError, RequestLog, RequestRecord, RunningRecord } from "./record.ts";
-import type { RequestSpans, Telemetry } from "./telemetry.ts";
+import type { Telemetry } from "./telemetry.ts";
 import { readTokens, type Tokens } from "./tokens.ts";
 import type { UsageRow } from "./usage.ts";
 
@@ -79,7 +79,7 @@ export class Exchange {
   readonly #client: string;
   readonly #time = Date.now();
   readonly #start = performance.now();
-  readonly #spans: RequestSpans | undefined;
+  readonly #endSpans: ((record: RequestRecord) => void) | undefined;
   readonly #repaired: string[] = [];
   readonly #learned: string[] = [];
   readonly #retries: string[] = [];
@@ -121,7 +121,7 @@ export class Exchange {
     this.#path = path;
     this.#client = clientName(userAgent);
     recorder.open?.add(this);
-    this.#spans = recorder.telemetry?.begin(method, path);
+    this.#endSpans = recorder.telemetry?.begin(method, path);
     if (!this.#quiet) recorder.requests?.begin(this);
   }
 
@@ -231,7 +231,7 @@ export class Exchange {
         cost,
       });
     }
-    if (this.#spans) this.#recorder.telemetry!.end(this.#spans, record);
+    this.#endSpans?.(record);
     this.#line(record);
   }
 

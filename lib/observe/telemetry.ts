@@ -9,7 +9,6 @@
 
 import type { Counter, Histogram, Span, Tracer } from "@opentelemetry/api";
 import type { RequestRecord } from "./record.ts";
-import type { Sdk } from "./telemetry_sdk.ts";
 
 type Api = typeof import("@opentelemetry/api");
 
@@ -21,18 +20,11 @@ export function wantsTelemetry(value: string | undefined): boolean {
   return value === "true" || value === "1";
 }
 
-/** The spans of one request. */
-export interface RequestSpans {
-  /** The server's, where Deno makes none. */
-  readonly server?: Span;
-  /** That of a request to a model. */
-  readonly client?: Span;
-}
-
 /** Spans and metrics of the requests of one program. */
 export class Telemetry {
   readonly #api: Api;
-  readonly #sdk: Sdk | undefined;
+  /** Ends the SDK, where Deno does not export. */
+  readonly #endSdk: (() => Promise<void>) | undefined;
   readonly #tracer: Tracer;
   readonly #tokens: Histogram;
   readonly #duration: Histogram;
@@ -40,11 +32,11 @@ export class Telemetry {
   readonly #cost: Counter;
   readonly #models = new Set<string>();
 
-  private constructor(api: Api, version: string, sdk: Sdk | undefined) {
+  private constructor(api: Api, version: string, endSdk?: () => Promise<void>) {
     this.#api = api;
-    this.#sdk = sdk;
-    this.#tracer = (sdk?.tracers ?? api.trace).getTracer("fd-bridge", version);
-    const meter = (sdk?.meters ?? api.metrics).getMeter("fd-bridge", version);
+    this.#endSdk = endSdk;
+    this.#tracer = api.trace.getTracer("fd-bridge", version);
+    const meter = api.metrics.getMeter("fd-bridge", version);
     this.#tokens = meter.createHistogram("gen_ai.client.token.usage", {
       unit: "{token}",
       description: "Tokens of prompts and answers.",
@@ -76,10 +68,10 @@ export class Telemetry {
     const api = await import("@opentelemetry/api");
     // A span that is never ended is never exported; it tells whether Deno exports at all.
     const exports = api.trace.getTracer("fd-bridge").startSpan("probe").isRecording();
-    const sdk = exports
+    const endSdk = exports
       ? undefined
       : (await import("./telemetry_sdk.ts")).startSdk(version, variable);
-    return new Telemetry(api, version, sdk);
+    return new Telemetry(api, version, endSdk);
   }
 
   /**
@@ -87,37 +79,38 @@ export class Telemetry {
    *
    * @param method The request's method.
    * @param path The path that it was routed by.
+   * @returns Ends them, and adds the request to the metrics.
    */
-  begin(method: string, path: string): RequestSpans {
+  begin(method: string, path: string): (record: RequestRecord) => void {
     const { trace, ROOT_CONTEXT, SpanKind, context } = this.#api;
     const name = `${method} ${path}`;
     const route = { "http.request.method": method, "http.route": path };
-    const server = this.#sdk && this.#tracer.startSpan(
+    const server = this.#endSdk && this.#tracer.startSpan(
       name,
       { kind: SpanKind.SERVER, attributes: route },
       ROOT_CONTEXT,
     );
     const active = server ?? trace.getActiveSpan();
     active?.updateName(name).setAttributes(route);
-    if (method !== "POST" || path.startsWith("/api/")) return { server };
     const parent = server ? trace.setSpan(ROOT_CONTEXT, server) : context.active();
-    return { server, client: this.#tracer.startSpan("chat", { kind: SpanKind.CLIENT }, parent) };
-  }
-
-  /** Ends the spans of a request, and adds it to the metrics. */
-  end({ server, client }: RequestSpans, record: RequestRecord): void {
-    if (client) {
-      this.#describe(client, record);
-      client.end();
-      if (record.model !== undefined) this.#measure(record, this.#bounded(record.model));
-    }
-    server?.setAttribute("http.response.status_code", record.status);
-    server?.end();
+    const asksModel = method === "POST" && !path.startsWith("/api/");
+    const client = asksModel
+      ? this.#tracer.startSpan("chat", { kind: SpanKind.CLIENT }, parent)
+      : undefined;
+    return (record) => {
+      if (client) {
+        this.#describe(client, record);
+        client.end();
+        if (record.model !== undefined) this.#measure(record, this.#bounded(record.model));
+      }
+      server?.setAttribute("http.response.status_code", record.status);
+      server?.end();
+    };
   }
 
   /** Sends what waits; Deno sends its own by itself. */
   async close(): Promise<void> {
-    await this.#sdk?.close();
+    await this.#endSdk?.();
   }
 
   #describe(span: Span, record: RequestRecord): void {

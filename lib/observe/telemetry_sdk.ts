@@ -6,36 +6,27 @@
  * @module
  */
 
-import type { MeterProvider as Meters, TracerProvider as Tracers } from "@opentelemetry/api";
+import { metrics, trace } from "@opentelemetry/api";
 import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-http";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 
-/** Where spans and metrics come from, and how they are sent off at the end. */
-export interface Sdk {
-  /** Gives tracers. */
-  readonly tracers: Tracers;
-  /** Gives meters. */
-  readonly meters: Meters;
-  /** Sends what waits. */
-  readonly close: () => Promise<void>;
-}
-
 /** How long a collector may take, in milliseconds. */
 const TIME = 5_000;
 
 /**
- * Starts the SDK.
+ * Starts the SDK: from then on `trace` and `metrics` of the API are its own.
  *
  * @param version The program's version.
  * @param variable Reads a variable of the environment.
+ * @returns Sends what waits.
  */
 export function startSdk(
   version: string,
   variable: (name: string) => string | undefined,
-): Sdk {
+): () => Promise<void> {
   const resource = resourceFromAttributes({
     ...attributesOf(variable("OTEL_RESOURCE_ATTRIBUTES")),
     "service.name": variable("OTEL_SERVICE_NAME") || "fd-bridge",
@@ -56,14 +47,10 @@ export function startSdk(
       }),
     ],
   });
-  return {
-    tracers,
-    meters,
-    async close() {
-      // A collector that is gone keeps no program from ending.
-      await Promise.allSettled([tracers.shutdown(), meters.shutdown()]);
-    },
-  };
+  trace.setGlobalTracerProvider(tracers);
+  metrics.setGlobalMeterProvider(meters);
+  // A collector that is gone keeps no program from ending.
+  return async () => void await Promise.allSettled([tracers.shutdown(), meters.shutdown()]);
 }
 
 /** `key=value,key=value`, as the variable has it. */
