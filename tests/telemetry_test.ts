@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { wantsTelemetry } from "../lib/observe/telemetry.ts";
+import { startProgram } from "./helpers/program.ts";
 import { currentStdSource, stdFlags } from "../scripts/std_source.ts";
 
 interface Attribute {
@@ -116,6 +117,39 @@ Deno.test("the compiled program, where Deno can't, exports the same by the SDK",
   for (const word of ["my-bridge", '"deployment.environment"', '"a=b"']) {
     assert(text.includes(word));
   }
+});
+
+Deno.test("the program's spans have a request to the gateway under the server's, and no content", async () => {
+  await using collector = startCollector();
+  await using program = await startProgram(["--port", "0", "--demo", "--log-level", "error"], {
+    env: {
+      OTEL_DENO: "true",
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+    },
+  });
+  const response = await fetch(`${await program.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: "Bearer Zq7-opaque~token" },
+    body: JSON.stringify({
+      model: "databricks-claude-sonnet-4-5",
+      stream: true,
+      messages: [{ role: "user", content: "the-prompt-itself" }],
+    }),
+  });
+  await response.text();
+  program.signal("SIGTERM");
+  assertEquals(await program.ended, 0);
+  const spans = collector.spans();
+  const span = spans.find(({ name }) => name === "chat databricks-claude-sonnet-4-5");
+  assert(span, JSON.stringify(spans.map(({ name }) => name)));
+  const facts = attributes(span);
+  assertEquals(facts["fd_bridge.request.id"], response.headers.get("x-fd-bridge-request-id"));
+  assert(Number(facts["gen_ai.usage.output_tokens"]) > 0);
+  const server = spans.find(({ spanId }) => spanId === span.parentSpanId);
+  assertEquals(server?.name, "POST /chat/completions");
+  const everything = collector.bodies.map(({ text }) => text).join();
+  assert(!/the-prompt-itself|Zq7-opaque/.test(everything));
 });
 
 Deno.test("a collector that is gone keeps the program from neither answering nor ending", async () => {
