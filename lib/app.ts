@@ -80,6 +80,8 @@ export interface AppOptions {
   readonly client: Client;
   /** Adds up tokens and cost. @default nothing does */
   readonly usage?: Recorder["usage"] & PageContext["usage"];
+  /** Spans and metrics for OpenTelemetry. @default there are none */
+  readonly telemetry?: Recorder["telemetry"];
   /** Runs the doctor for the page. @default the page has no button for it */
   readonly runDoctor?: PageContext["runDoctor"];
 }
@@ -110,6 +112,7 @@ export function createApp(options: AppOptions): RunningApp {
     open: new Set(),
     requests,
     usage: options.usage,
+    telemetry: options.telemetry,
     price: (model) => priceOf(model, catalog().models.find(({ id }) => id === model)?.price),
     page: options.usage && config.page
       ? createPage({

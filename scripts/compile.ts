@@ -36,6 +36,9 @@ export interface CompileOptions {
   readonly say: (line: string) => void;
 }
 
+/** Lets a Deno before 2.8 import the page's files as text; later ones do so without being told. */
+const TEXT_IMPORTS = "--unstable-raw-imports";
+
 /**
  * The arguments of `deno bundle`: one file out of all modules, the embedded `models.json` among them.
  *
@@ -52,7 +55,15 @@ export interface CompileOptions {
  * @returns The arguments, for the folder of the copy.
  */
 export function bundleArguments(std: StdSource, output = "main.js"): string[] {
-  return ["bundle", "--quiet", ...stdFlags(std), "--minify", `--output=${output}`, "main.ts"];
+  return [
+    "bundle",
+    "--quiet",
+    TEXT_IMPORTS,
+    ...stdFlags(std),
+    "--minify",
+    `--output=${output}`,
+    "main.ts",
+  ];
 }
 
 /**
@@ -83,6 +94,7 @@ export function compileArguments(
   return [
     "compile",
     "--quiet",
+    TEXT_IMPORTS,
     ...moduleFlags,
     // The types are checked before, by `deno task check`; there are none in a bundle.
     "--no-check",

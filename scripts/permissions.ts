@@ -37,6 +37,10 @@ export const ENVIRONMENT_VARIABLES: readonly string[] = [
   "USERPROFILE",
   "APPDATA",
   "XDG_CONFIG_HOME",
+  // OpenTelemetry: its SDK reads them in the compiled program, Deno itself elsewhere. Node's HTTP client,
+  // which the SDK uses, asks for the last.
+  "OTEL_*",
+  "NODE_USE_ENV_PROXY",
   // Where ForgeCode is, and what it is set to: `doctor` looks.
   "PATH",
   "FORGE_CONFIG",

@@ -31,7 +31,9 @@ const LINT = textStep("lint");
 const CHECK = step("check", ".");
 const DOC_LINT = step("doc", "--lint", "main.ts", "lib/", "scripts/", "bench/");
 /** Runs the tests, and the examples in the doc comments as tests. */
-const TEST = step("test", ...TEST_PERMISSIONS, "--doc");
+const TEST = step("test", ...TEST_PERMISSIONS, "--doc", "--ignore=tests/page");
+/** Drives the page in Chromium, which it installs where it can. */
+const TEST_PAGE = step("test", ...TEST_PERMISSIONS, "tests/page/page_test.ts");
 
 /**
  * What each task runs. What follows a task's name on the command line goes to its last step.
@@ -49,6 +51,7 @@ export const TASKS: Readonly<Record<string, Task>> = {
   demo: [step("run", ...PROGRAM_FLAGS, "main.ts", "--demo")],
   dev: [step("run", "--watch", ...PROGRAM_FLAGS, "main.ts")],
   test: [TEST],
+  "test:page": [TEST_PAGE],
   check: [CHECK],
   "lint:doc": [DOC_LINT],
   ok: [FORMAT, LINT, CHECK, DOC_LINT, TEST],

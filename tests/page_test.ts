@@ -278,7 +278,7 @@ Deno.test("GET /api/events tells of what runs and of what ends, and ends with th
   const [record] = await events.next("requests", (data) => data.length === 1);
   assertEquals([record.id, record.status], [exchange.id, 200]);
   await events.next("running", (data) => data.length === 0);
-  server.page.close();
+  server.page().close();
   await events.end();
   assertEquals((await fetch(`${server.url}/api/events`)).status, 503);
 });

@@ -14,6 +14,7 @@ import { createClient } from "../gateway/client.ts";
 import { losesClients, MADE_FOR, urlOf } from "../listen.ts";
 import { LiveModels } from "../models/watch.ts";
 import { Log, type QueuedLog, queuedLog } from "../observe/log.ts";
+import { Telemetry, wantsTelemetry } from "../observe/telemetry.ts";
 import { UsageStore } from "../observe/usage.ts";
 import { startSimulator } from "../simulator/mod.ts";
 import type { Start, System } from "../system/system.ts";
@@ -73,6 +74,9 @@ export async function prepareServe(start: Start): Promise<Prepared> {
     files: system.machine.files,
     tell: (message, well) => log[well ? "info" : "warn"](message),
   });
+  const telemetry = wantsTelemetry(system.variable("OTEL_DENO"))
+    ? await Telemetry.start(system.version, system.variable)
+    : undefined;
   await system.machine?.seal();
   const simulated = config.demo ? startSimulator() : undefined;
   const gateway = simulated?.url ?? configured;
@@ -83,6 +87,7 @@ export async function prepareServe(start: Start): Promise<Prepared> {
     catalog: () => models.catalogue,
     log,
     usage,
+    telemetry,
     client: createClient({
       ...config,
       authorities,
@@ -115,6 +120,7 @@ export async function prepareServe(start: Start): Promise<Prepared> {
       await app.close();
       await simulated?.close();
       await usage?.close();
+      await telemetry?.close();
       await queue?.flush(LAST_LINES);
     },
   };

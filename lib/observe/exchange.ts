@@ -13,6 +13,7 @@ import { type Cost, costOf, type Price } from "./cost.ts";
 import type { Log, LogFields } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { RecordedError, RequestLog, RequestRecord, RunningRecord } from "./record.ts";
+import type { Telemetry } from "./telemetry.ts";
 import { readTokens, type Tokens } from "./tokens.ts";
 import type { UsageRow } from "./usage.ts";
 
@@ -28,6 +29,8 @@ export interface Recorder {
   readonly requests?: RequestLog;
   /** Adds up tokens and cost. */
   readonly usage?: { add(row: UsageRow): void };
+  /** Spans and metrics for OpenTelemetry, where it is turned on. */
+  readonly telemetry?: Telemetry;
   /** The price of a model, where it has one. */
   readonly price?: (model: string) => Price | undefined;
 }
@@ -49,7 +52,7 @@ const MAX_NOTES = 50;
 const MAX_NOTE = 200;
 
 /** Requests that are asked over and over by machines: logged at `debug`, and not recorded. */
-const QUIET = /^\/(healthz|metrics)$|^\/(page\.(css|js)|api\/.*)$/;
+const QUIET = /^\/(healthz|metrics)?$|^\/(page\.(css|js)|api\/.*)$/;
 
 /**
  * Observes one request. `end` writes its line, once.
@@ -76,6 +79,7 @@ export class Exchange {
   readonly #client: string;
   readonly #time = Date.now();
   readonly #start = performance.now();
+  readonly #endSpans: ((record: RequestRecord) => void) | undefined;
   readonly #repaired: string[] = [];
   readonly #learned: string[] = [];
   readonly #retries: string[] = [];
@@ -117,6 +121,7 @@ export class Exchange {
     this.#path = path;
     this.#client = clientName(userAgent);
     recorder.open?.add(this);
+    this.#endSpans = recorder.telemetry?.begin(method, path);
     if (!this.#quiet) recorder.requests?.begin(this);
   }
 
@@ -226,6 +231,7 @@ export class Exchange {
         cost,
       });
     }
+    this.#endSpans?.(record);
     this.#line(record);
   }
 

@@ -29,8 +29,8 @@ export interface FakeRequest {
 
 /** A page with what it shows. */
 export interface PageServer extends AsyncDisposable {
-  /** The page. */
-  readonly page: Page;
+  /** The page, a new one after a restart. */
+  readonly page: () => Page;
   /** Where it listens, without a slash. */
   readonly url: string;
   /** The record. */
@@ -41,7 +41,7 @@ export interface PageServer extends AsyncDisposable {
   readonly add: (request?: FakeRequest) => Exchange;
   /** Stops listening. */
   readonly stop: () => Promise<void>;
-  /** Listens again on the same port. */
+  /** Listens again on the same port, as a bridge that was started again; the record is the old one. */
   readonly restart: () => void;
   /** How often the doctor ran. */
   readonly doctorRuns: () => number;
@@ -56,7 +56,7 @@ export async function startPage(more: Partial<PageContext> = {}): Promise<PageSe
   const requests = new RequestLog();
   const usage = await UsageStore.open({ files: machine.files, tell: () => {} });
   let runs = 0;
-  const page = createPage({
+  const context: PageContext = {
     version: "fd-bridge/1.0.0",
     requests,
     usage,
@@ -83,7 +83,8 @@ export async function startPage(more: Partial<PageContext> = {}): Promise<PageSe
     },
     tick: 50,
     ...more,
-  });
+  };
+  let page = createPage(context);
   const recorder = {
     log: new Log({ level: "error", format: "text", color: false, write: () => {} }),
     metrics: new Metrics(),
@@ -115,7 +116,7 @@ export async function startPage(more: Partial<PageContext> = {}): Promise<PageSe
     await stopping?.shutdown();
   };
   return {
-    page,
+    page: () => page,
     url: `http://127.0.0.1:${port}`,
     requests,
     begin: (request = {}) => begin(request),
@@ -146,7 +147,10 @@ export async function startPage(more: Partial<PageContext> = {}): Promise<PageSe
       page.close();
       await stop();
     },
-    restart: () => void (server ??= listen(port)),
+    restart() {
+      page = createPage(context);
+      server ??= listen(port);
+    },
     doctorRuns: () => runs,
     async [Symbol.asyncDispose]() {
       page.close();

@@ -225,7 +225,9 @@ function makeDetails(record) {
   const facts = make("dl", "facts");
   for (const [label, value] of factsOf(record)) {
     if (value === undefined || value === "" || value.length === 0) continue;
-    facts.append(make("dt", "", label), make("dd", "", String(value)));
+    const fact = make("div", String(value).length > 60 ? "long" : "");
+    fact.append(make("dt", "", label), make("dd", "", String(value)));
+    facts.append(fact);
   }
   const copy = make("button", "", "Copy report");
   copy.type = "button";
@@ -254,7 +256,7 @@ function factsOf(record) {
     ["Error", error && [error.kind, error.status, error.code].filter(Boolean).join(", ")],
     ["Message", error?.message],
     ["First byte", seconds(record.first_byte_ms)],
-    ["Time taken", seconds(record.duration_ms)],
+    ["Took", seconds(record.duration_ms)],
     ["Tokens in", number(record.tokens_in)],
     ["Tokens out", number(record.tokens_out)],
     ["From the cache", record.tokens_cached ? number(record.tokens_cached) : undefined],
@@ -334,6 +336,7 @@ function drawRunning() {
       list.append(view.item);
     }
     setText(view.name, stream.model ?? stream.path);
+    view.name.title = view.name.textContent;
     setText(view.client, stream.client);
     setText(view.far, `${seconds(stream.duration_ms)} · ${amount(stream.tokens)} tokens`);
     view.samples.push(Math.max(0, stream.tokens - view.last));
@@ -410,7 +413,7 @@ function drawPlot(figure, points, format) {
     label.textContent = format(10 ** power);
     svg.append(label);
   }
-  for (const minutes of [60, 45, 30, 15, 0]) {
+  for (const minutes of width < 420 ? [60, 30, 0] : [60, 45, 30, 15, 0]) {
     const label = makeSvg("text", {
       x: x(now - minutes * 60_000),
       y: height - 4,
@@ -485,9 +488,9 @@ async function refreshUsage() {
       share.append(bar);
       line.append(
         head,
-        make("td", "number", String(row.requests)),
+        make("td", "number wide", String(row.requests)),
         make("td", "number", amount(row.tokens_in)),
-        make("td", "number", percent(row.tokens_cached, row.tokens_in)),
+        make("td", "number wide", percent(row.tokens_cached, row.tokens_in)),
         make("td", "number", amount(row.tokens_out)),
         make("td", "number", row.priced ? dollars(row.cost) : ""),
         share,
@@ -573,6 +576,15 @@ function connection(text, bad) {
 
 let events;
 
+/** A bridge that was started again has another token. */
+async function loadSession() {
+  const session = await (await api("session")).json();
+  token = session.token;
+  setText($("version"), session.version.replace(/^fd-bridge\//, ""));
+  $("doctor").hidden = !session.doctor;
+  return session;
+}
+
 async function loadRequests() {
   const { requests } = await apiJson(`requests?since=${Date.now() - KEPT}&limit=${MAX_ROWS}`);
   receive(requests.reverse());
@@ -587,6 +599,7 @@ function listen() {
     usageDirty = true;
     loadRequests().then(() => draw(refresh)).catch(() => {});
     refreshHealth().catch(() => {});
+    loadSession().catch(() => {});
   });
   events.addEventListener("requests", ({ data }) => receive(JSON.parse(data)));
   events.addEventListener("running", ({ data }) => {
@@ -605,14 +618,11 @@ function listen() {
 async function start() {
   let session;
   try {
-    session = await (await api("session")).json();
+    session = await loadSession();
   } catch {
     connection("connection lost, trying again", true);
     return setTimeout(start, 3_000);
   }
-  token = session.token;
-  setText($("version"), session.version.replace(/^fd-bridge\//, ""));
-  $("doctor").hidden = !session.doctor;
   if (session.locked) {
     connection("locked", false);
     return showLogin();
