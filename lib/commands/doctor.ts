@@ -16,7 +16,7 @@ import { findModels } from "../config/locate.ts";
 import { type Catalog, parseModels } from "../models/catalog.ts";
 import { trustingClient } from "../config/proxies.ts";
 import { startSimulator } from "../simulator/mod.ts";
-import type { Machine, Start } from "../system/system.ts";
+import type { Machine, Start, System } from "../system/system.ts";
 import { Terminal } from "../system/terminal.ts";
 import { variableOf } from "../config/variables.ts";
 
@@ -196,6 +196,43 @@ function checkAddress(
       : `${config.gateway}, read from ${row.text}`,
   });
   return config.gateway;
+}
+
+/**
+ * The doctor's report as it is written, for the page: every model is asked, and nobody is there to
+ * answer a question.
+ *
+ * @param start The machine and the settings of the running bridge.
+ * @param signal Ends the wait for more of it; requests under way end by their own time limits.
+ */
+export async function* doctorText(start: Start, signal: AbortSignal): AsyncGenerator<string> {
+  const written = new TransformStream<string, string>(undefined, undefined, {
+    highWaterMark: 1_000,
+  });
+  const writer = written.writable.getWriter();
+  const reader = written.readable.getReader();
+  const system: System = {
+    ...start.system,
+    out: (text) => void writer.write(text).catch(() => {}),
+    err: () => {},
+    terminal: { out: false, err: false },
+  };
+  const flags = { ...start.line.flags, yes: true, json: false };
+  const line = { ...start.line, command: "doctor", flags, words: [] };
+  const { config, rows, env, proxies } = start;
+  const done = doctor({ system, line, rows, config, env, proxies })
+    .catch((error) => system.out(error instanceof Error ? error.message : String(error)))
+    .finally(() => void writer.close().catch(() => {}));
+  const leave = () => void reader.cancel().catch(() => {});
+  signal.addEventListener("abort", leave, { once: true });
+  try {
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+      yield piece.value;
+    }
+    await done;
+  } finally {
+    signal.removeEventListener("abort", leave);
+  }
 }
 
 /** Name, port, certificate, and whether it is the gateway that answers there. */

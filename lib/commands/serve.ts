@@ -19,6 +19,7 @@ import { UsageStore } from "../observe/usage.ts";
 import { startSimulator } from "../simulator/mod.ts";
 import type { Start, System } from "../system/system.ts";
 import { banner } from "./banner.ts";
+import { doctorText } from "./doctor.ts";
 import { usagePath } from "./usage.ts";
 import { firstRun } from "./first_run.ts";
 
@@ -88,6 +89,7 @@ export async function prepareServe(start: Start): Promise<Prepared> {
     log,
     usage,
     telemetry,
+    runDoctor: (signal) => doctorText(start, signal),
     client: createClient({
       ...config,
       authorities,
@@ -98,16 +100,22 @@ export async function prepareServe(start: Start): Promise<Prepared> {
   return {
     app,
     announce({ port }) {
-      system.err(banner({
-        version: system.version,
-        config,
-        url: urlOf(config.host, port),
-        gateway,
-        catalogue: models.catalogue,
-        warning: exposure(config),
-        proxied: proxies.loopbackProxied,
-        color: isColored(system),
-      }));
+      const url = urlOf(config.host, port);
+      if (config.logFormat === "json") {
+        // A log in JSON is JSON from its first line.
+        const warning = exposure(config);
+        log.info("listening", { url, gateway, version: system.version, demo: config.demo });
+        if (warning) log.warn(warning);
+      } else {system.err(banner({
+          version: system.version,
+          config,
+          url,
+          gateway,
+          catalogue: models.catalogue,
+          warning: exposure(config),
+          proxied: proxies.loopbackProxied,
+          color: isColored(system),
+        }));}
       if (losesClients(Deno.version.deno)) {
         log.warn(
           `Deno ${Deno.version.deno} does not notice a client that leaves before its answer begins, which is then paid for nobody; fd-bridge is made for Deno ${MADE_FOR}`,
