@@ -7,7 +7,7 @@
 
 import { isObject, type JsonObject } from "../json.ts";
 import { type Adjustment, applyAdjustment, TOKEN_FIELDS } from "./adjustments.ts";
-import { namesOf, resolvePath } from "./paths.ts";
+import { fieldNames, namesOf, resolvePath } from "./paths.ts";
 import { type Inferred, REFUSALS, RENAMED, type Sent } from "./refusals.ts";
 import { withoutKeyword, withSchemas } from "./schema.ts";
 import { isVital } from "./vital.ts";
@@ -30,6 +30,9 @@ export const REFUSAL_STATUSES: ReadonlySet<number> = new Set([400, 404, 422, 500
 
 /** Where the bridge's own advice begins in a message. */
 const ADVICE = " [fd-bridge: ";
+
+/** How much of a refusal's words is read, in characters. */
+const MAX_WORDS = 8000;
 
 /** Words that carry a wish for a format: it can be told in words instead. */
 const FORMATS = new Set([
@@ -165,12 +168,19 @@ function renamed(fields: readonly string[], message: string, { body }: Sent): Ad
   return scalar && related && !isVital(to) ? [{ type: "rename", path, to }] : [];
 }
 
+/** Whether a word or a path ends in the name of a field that stands anywhere in a body, or in a kind of one. */
+function namesFieldOf(body: JsonObject): (word: string) => boolean {
+  const names = fieldNames(body);
+  return (word) => namesOf(word).slice(-2).some((name) => names.has(name));
+}
+
 /** Whatever a refusal names, read without knowing its sentence. */
 function readGenerally(refusal: GatewayRefusal, message: string, sent: Sent): Adjustment[] {
   const { code, param } = refusal;
   const reading = readRefusal(message, {
     code: typeof code === "string" ? code : undefined,
     param: param ?? undefined,
+    known: namesFieldOf(sent.body),
   });
   const other = renamed(reading.fields, message, sent);
   if (other.length > 0) return other;
@@ -206,7 +216,7 @@ function changesBody(adjustment: Inferred, body: JsonObject): boolean {
 export function inferAll(refusal: GatewayRefusal, sent: Sent): Inferred[][] {
   if (!REFUSAL_STATUSES.has(refusal.status)) return [];
   const advice = refusal.message.indexOf(ADVICE);
-  const message = advice < 0 ? refusal.message : refusal.message.slice(0, advice);
+  const message = refusal.message.slice(0, advice < 0 ? MAX_WORDS : Math.min(advice, MAX_WORDS));
   const words = `${refusal.code ?? ""} ${message}`;
   const readings: (readonly Inferred[])[] = [];
   let last: readonly Inferred[] = [];

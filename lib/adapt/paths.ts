@@ -156,6 +156,22 @@ export function findFields(
   return found;
 }
 
+/** The names of all fields in a body, schemas included; of at most 20,000 values. */
+export function fieldNames(body: JsonObject): ReadonlySet<string> {
+  const names = new Set<string>();
+  const open: unknown[] = [body];
+  for (let at = 0; at < open.length && at < SEARCH.values; at++) {
+    const value = open[at];
+    const inner = Array.isArray(value) ? value : isObject(value) ? Object.values(value) : [];
+    if (isObject(value)) { for (const name of Object.keys(value)) names.add(name); }
+    for (const one of inner) {
+      if (open.length >= SEARCH.values) break;
+      if (typeof one === "object" && one !== null) open.push(one);
+    }
+  }
+  return names;
+}
+
 /** Words that stand for the body as a whole at the beginning of a path. */
 const ROOTS = new Set(["$", "body", "request", "root", "payload", "params", "json"]);
 

@@ -50,7 +50,7 @@ function withoutReasoning({ body }: Sent): Inferred[] {
   return [{ type: "reasoning", off: isThinking(body), once: true }];
 }
 
-const N = "(\\d[\\d,_]*)";
+const N = "(\\d{1,3}(?:[,_]\\d{3})+|\\d+)";
 const TOKENS = "(?:max_(?:completion_|output_)?tokens|(?:output|completion) tokens?)";
 
 /** The table. The order counts: the first row that infers something is used. */
@@ -111,7 +111,7 @@ export const REFUSALS: readonly Refusal[] = [
   },
   {
     words:
-      /Structured output is not (?:currently )?supported|must contain the word ['"]json['"]|(?:json[_ ](?:mode|schema|object)|structured outputs?)\b.{0,60} (?:is|are) not (?:currently )?supported/i,
+      /Structured output is not (?:currently )?supported|must contain the word ['"]json['"]|(?:json mode|structured outputs?|json_(?:schema|object)['"`]?)(?: \w+){0,5} (?:is|are) not (?:currently )?supported/i,
     seen: "INVALID_PARAMETER_VALUE: Structured output is not currently supported with streaming",
     infer: () => [{ type: "instruct" }],
   },
@@ -125,7 +125,7 @@ export const REFUSALS: readonly Refusal[] = [
     },
   },
   {
-    words: /maximum context length is (\d[\d,_]*) tokens/i,
+    words: /maximum context length is ([\d,_]+) tokens/i,
     seen:
       "This model's maximum context length is 128000 tokens. However, you requested 140000 tokens (120000 in the messages, 20000 in the completion). Please reduce the length of the messages or completion.",
     infer: ({ 1: most, input }, sent) => {

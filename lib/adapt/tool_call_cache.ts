@@ -191,12 +191,12 @@ const SCHEME = /^\s*(?:bearer|basic)\s+/i;
  *
  * @example
  * ```ts
- * import { assertEquals, assertNotEquals } from "@std/assert";
+ * import { assert, assertEquals } from "@std/assert";
  * import { ownerOf } from "./tool_call_cache.ts";
  *
  * const token = (iat: number) => `Bearer e30.${btoa(JSON.stringify({ sub: "ada", iat }))}.c2ln`;
  * assertEquals(ownerOf(token(1)), ownerOf(token(2)));
- * assertNotEquals(ownerOf("Bearer dapi1"), ownerOf("Bearer dapi2"));
+ * assert(ownerOf("Bearer dapi1") !== ownerOf("Bearer dapi2"));
  * ```
  */
 export function ownerOf(authorization: string): string {

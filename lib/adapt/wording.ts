@@ -209,6 +209,7 @@ function isMarked({ name, quoted }: Token): boolean {
 function namesIn(
   tokens: readonly Token[],
   refusing: readonly Span[],
+  known: (name: string) => boolean,
 ): string[] {
   const taken = tokens.map((token, at) => {
     if (isMarked(token)) return true;
@@ -243,9 +244,11 @@ function namesIn(
       else if (taken[other] && JOINTS.has(beside.name)) taken[at] = true;
     }
   }
-  const condition = firstCondition(tokens, taken);
-  return tokens.filter((token, at) => taken[at] && at < condition && !JOINTS.has(token.name))
-    .map(({ name }) => name);
+  const names = tokens.map((token, at) =>
+    taken[at] && !JOINTS.has(token.name) && known(token.name)
+  );
+  const condition = firstCondition(tokens, names);
+  return tokens.filter((_token, at) => names[at] && at < condition).map(({ name }) => name);
 }
 
 function isJoint(tokens: readonly Token[], at: number): boolean {
@@ -262,10 +265,10 @@ function nearest(tokens: readonly Token[], at: number, step: number): Token | un
 }
 
 /** Where a sentence turns from its names to the condition under which they are refused. */
-function firstCondition(tokens: readonly Token[], taken: readonly boolean[]): number {
+function firstCondition(tokens: readonly Token[], names: readonly boolean[]): number {
   let named = false;
   for (let at = 0; at < tokens.length; at++) {
-    if (taken[at] && !JOINTS.has(tokens[at].name)) named = true;
+    if (names[at]) named = true;
     else if (named && CONDITION.test(tokens[at].name)) return at;
   }
   return tokens.length;
@@ -301,11 +304,21 @@ function refusalsIn(head: string, tokens: readonly Token[]): Span[] {
   });
 }
 
+/** What a reader knows beside the words. */
+export interface ReadingHints {
+  /** The error's own code. */
+  readonly code?: string;
+  /** The field that the error names in a field of its own. */
+  readonly param?: string;
+  /** Whether a word may name a field: whatever isn't in the request is a word like any other. */
+  readonly known?: (name: string) => boolean;
+}
+
 /**
  * Reads the words of a refusal.
  *
  * @param message The innermost words.
- * @param hints The error's own `code` and `param`, where it has them.
+ * @param hints What else is known.
  *
  * @example
  * ```ts
@@ -319,7 +332,7 @@ function refusalsIn(head: string, tokens: readonly Token[]): Span[] {
  */
 export function readRefusal(
   message: string,
-  { code, param }: { code?: string; param?: string } = {},
+  { code, param, known = () => true }: ReadingHints = {},
 ): Reading {
   const text = message.slice(0, MAX_TEXT);
   const sentences = sentencesOf(text);
@@ -338,9 +351,9 @@ export function readRefusal(
     const aboutValue = ABOUT_VALUE.test(sentence) || (allValues && refusing.length > 0);
     if (refusing.length === 0 && !aboutValue) continue;
     refuses ||= refusing.length > 0;
-    if (!aboutValue) add(fields, namesIn(tokens, refusing));
+    if (!aboutValue) add(fields, namesIn(tokens, refusing, known));
     else {
-      add(values, namesIn(tokens, refusing));
+      add(values, namesIn(tokens, refusing, known));
       add(quoted, tokens.filter((token) => token.quoted).map(({ name }) => name));
     }
   }
@@ -349,7 +362,7 @@ export function readRefusal(
   // A list whose sentence says nothing, or a code that says it all.
   if (fields.size === 0 && values.size === 0 && (refuses || byCode)) {
     for (const sentence of sentences) {
-      add(fields, namesIn(tokensOf(headOf(sentence)), []));
+      add(fields, namesIn(tokensOf(headOf(sentence)), [], known));
     }
   }
   if (param !== undefined && (refuses || byCode || values.size > 0)) {
