@@ -173,7 +173,7 @@ export function fieldNames(body: JsonObject): ReadonlySet<string> {
 }
 
 /** Words that stand for the body as a whole at the beginning of a path. */
-const ROOTS = new Set(["$", "body", "request", "root", "payload", "params", "json"]);
+const ROOTS = new Set(["$", "body", "request", "root", "payload", "params", "parameters", "json"]);
 
 /**
  * The names in a path, whoever wrote it: `tools.0.custom.strict`, `messages[3].name`, `/tools/0/strict`,

@@ -29,13 +29,16 @@ const NOUN =
 /** Words that say that something isn't taken at all. */
 const REFUSING = new RegExp(
   [
-    "(?:not|n't|no longer|never) (?:(?:currently|yet|be|been|a|an|any|all) )*(?:supported|permitted|allowed|accepted|recogni[sz]ed|known|available|implemented|expected|enabled|understood|compatible|applicable)",
-    "(?:not|n't) (?:(?:currently|yet) )*(?:support|accept|allow|recogni[sz]e|permit|know|understand|expect|take|have)\\b",
+    "(?:not|n't|no longer|never) (?:(?:currently|yet|be|been|a|an|any|all) )*(?:supported|permitted|allowed|accepted|recogni[sz]ed|known|available|implemented|expected|enabled|understood|compatible|applicable|possible|defined|exist|part of|(?:one of|among) (?:the |its )?(?:supported|allowed|known|valid|accepted|permitted|recogni[sz]ed))",
+    "(?:not|n't) (?:(?:currently|yet) )*(?:support|accept|allow|recogni[sz]e|permit|know|understand|expect|take|have|exist)\\b",
     "(?:not|n't) (?:be )?(?:use|used|set|specified|provided|included|present|passed|sent|combined|specify|include|contain|pass|send)\\b",
-    "cannot (?:(?:both|be) )*(?:used|set|specified|provided|included|present|passed|sent|combined|support|accept|specify|include|contain)\\b",
+    "cannot (?:(?:both|be) )*(?:used|set|specified|provided|included|present|passed|sent|combined|support|accept|specify|include|contain|process|handle|recogni[sz]e)\\b",
     `(?:not an? |no such |no )(?:(?:known|valid|recogni[sz]ed|supported|allowed) )*(?:${NOUN})\\b`,
     "no longer supports?\\b",
-    `\\binvalid (?:request )?(?:${NOUN})\\b`,
+    `\\b(?:invalid|bad|wrong) (?:request )?(?:${NOUN})\\b`,
+    "\\binvalid (?:for|with|in|on)\\b",
+    "not_(?:supported|allowed|permitted|recogni[sz]ed|accepted)",
+    "\\b(?:rejects?|refuses?|disallows?|forbids?|prohibits?)\\b",
     `\\bhas no (?:${NOUN})\\b`,
     "(?<![a-z])unsupported(?![a-z])",
     "(?<![a-z])unknown(?![a-z])",
@@ -74,14 +77,14 @@ const ABOUT_VALUE = new RegExp(
     "\\b(?:supported|valid|allowed|possible|accepted|permitted) values\\b",
     "\\bvalue (?:of )?[`'\"]?[\\w.-]+[`'\"]? (?:is|for)\\b",
     "\\b(?:with|for|this|that|the|its) value\\b",
-    "\\bless than\\b|\\bgreater than\\b|\\bat least\\b|\\bat most\\b|[<>]=?|\\bout of range\\b|\\bbetween\\b",
+    "\\bless than\\b|\\bgreater than\\b|\\bat least\\b|\\bat most\\b|[<>]=? ?-?\\d|\\bout of range\\b|\\bbetween\\b",
     "\\btoo (?:long|large|big|small|high|low|many|short|few|deep)\\b",
     "\\b(?:maximum|minimum|exceeds?|exceeded)\\b",
     "\\bvalid (?:dictionary|string|integer|number|list|array|boolean|object|json|enum|uuid|url)\\b",
     "\\bfield required\\b|\\bis required\\b|\\bmissing\\b",
     "\\bnot a valid (?!field|param|key|argument|property|option|attribute|keyword)",
     "\\bexpected (?:a|an|type|string|number|integer|object|array|boolean)\\b",
-    "\\bcould not be (?:parsed|decoded|verified)\\b|\\bmalformed\\b",
+    "\\bcould not be (?:parsed|decoded|verified)\\b|\\bmalformed (?:json|value|string)\\b",
   ].join("|"),
   "i",
 );
@@ -95,12 +98,12 @@ const POSITIVE = new RegExp(
   [
     "(?<!not |n't )\\bexpected\\b",
     "\\bdid you mean\\b",
-    "(?<!not |n't |be |cannot )\\b(?:please )?(?:use|try|choose|consider|see|consult|set)\\b",
+    "(?<!not |n't |be |cannot )\\b(?:please )?(?:use(?! of\\b)|try(?! again)|choose|consider|see|consult|set)\\b",
     "\\binstead\\b",
     `(?<!not |n't |un)\\b(?:supported|allowed|valid|permitted|accepted|available|known|possible|recogni[sz]ed) (?:(?:\\w+|\\w+\\(s\\)) )?(?:are|is|include)\\b(?! not)`,
     `(?<!not |n't )\\b(?:supported|allowed|valid|permitted|accepted|available|known|possible)(?: (?:${NOUN}|values?|names?))?:`,
     "\\bonly (?:supports?|accepts?|allows?|takes?|the following|these)\\b",
-    "\\bone of\\b",
+    "(?<!not |n't )\\bone of\\b",
     "\\bsuch as\\b|\\be\\.g\\.",
   ].join("|"),
   "i",
@@ -220,6 +223,11 @@ function namesIn(
     ) {
       return false;
     }
+    const next = tokens[at + 1];
+    // What a sentence ends with behind a colon: "not supported on this model: seed, user".
+    if (tokens[at - 1]?.colon && (next === undefined || token.comma || JOINTS.has(next.name))) {
+      return true;
+    }
     const before = nearest(tokens, at, -1);
     const after = nearest(tokens, at, 1);
     if (before && NOUNS.test(before.name)) return true;
@@ -244,11 +252,15 @@ function namesIn(
       else if (taken[other] && JOINTS.has(beside.name)) taken[at] = true;
     }
   }
+  // A sentence begins with a capital letter, and a field's name with a small one.
+  const spelled = tokens.map(({ name }, at) =>
+    at === 0 && !known(name) && /^[A-Z][a-z]+$/.test(name) ? name.toLowerCase() : name
+  );
   const names = tokens.map((token, at) =>
-    taken[at] && !JOINTS.has(token.name) && known(token.name)
+    taken[at] && !JOINTS.has(token.name) && known(spelled[at])
   );
   const condition = firstCondition(tokens, names);
-  return tokens.filter((_token, at) => names[at] && at < condition).map(({ name }) => name);
+  return spelled.filter((_name, at) => names[at] && at < condition);
 }
 
 function isJoint(tokens: readonly Token[], at: number): boolean {
@@ -277,10 +289,10 @@ function firstCondition(tokens: readonly Token[], names: readonly boolean[]): nu
 /** A refusal's text as sentences: lists that follow a colon, and lines that belong together, joined. */
 function sentencesOf(text: string): string[] {
   return text
-    .replaceAll('\\"', '"').replace(/[“”„]/g, '"').replace(/[‘’]/g, "'")
+    .replaceAll("(s)", "s").replaceAll('\\"', '"').replace(/[“”„]/g, '"').replace(/[‘’]/g, "'")
     .replace(/\[type=[^\]\n]{0,300}\]/g, "")
     // Pydantic: the path on a line of its own, the words indented below it.
-    .replace(/^([\w.[\]]{1,200})\n[ \t]{1,8}(?=\S)/gm, "$1: ")
+    .replace(/^(\S{1,200})\n[ \t]{1,8}(?=\S)/gm, "$1: ")
     .replace(/:[ \t]*\n\s*(?:[-*•][ \t]*)?/g, ": ")
     .replace(/\n[ \t]*[-*•][ \t]*/g, ", ")
     .split(/\n+|(?<=[.!?])\s+|;\s*/)
