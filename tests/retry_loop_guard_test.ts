@@ -1,9 +1,10 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { BridgeError } from "../lib/errors.ts";
-import { MOST, RunawayGuard, WINDOW } from "../lib/adapt/retry_loop_guard.ts";
+import { LIFETIME, MOST, MOST_SILENT, RetryLoopGuard } from "../lib/adapt/retry_loop_guard.ts";
+import type { JsonObject } from "../lib/json.ts";
 import { ask, eventStream, type FakeGateway, testBridge } from "./helpers/bridge.ts";
 
-const request = (more = {}) => ({
+const request = (more: JsonObject = {}): JsonObject => ({
   model: "m",
   messages: [{ role: "user", content: "hi" }],
   tools: [{ type: "function" }],
@@ -11,47 +12,140 @@ const request = (more = {}) => ({
 });
 
 /** A guard with a clock, and a request that has ended badly some times. */
-function endedBadly(times: number, ending = "length") {
+function endedBadly(times: number, ending = "length", content = true) {
   let clock = 1_000_000;
-  const guard = new RunawayGuard(() => clock);
+  const guard = new RetryLoopGuard(() => clock);
   for (let at = 0; at < times; at++) {
     guard.check(request());
-    guard.ended(request(), ending);
+    guard.ended(request(), ending, content);
   }
   return { guard, pass: (time: number) => clock += time };
 }
 
-Deno.test("RunawayGuard lets a request through seven times and eight, and stops the ninth", () => {
+function isStopped(guard: RetryLoopGuard, body: JsonObject): boolean {
+  try {
+    guard.check(body);
+    return false;
+  } catch (error) {
+    assert(error instanceof BridgeError && error.kind === "runaway");
+    return true;
+  }
+}
+
+Deno.test("RetryLoopGuard lets eight cut answers of one turn through, and stops the ninth", () => {
   endedBadly(MOST - 1).guard.check(request());
   const { guard } = endedBadly(MOST);
-  const error = assertThrows(() => guard.check(request()), BridgeError);
+  const error = assertThrows(() => guard.check(request({ max_tokens: 20480 })), BridgeError);
   assertEquals([error.status, error.kind], [400, "runaway"]);
-  for (const words of ["8 times", '"length"', "max_tokens", "--no-runaway-guard"]) {
+  assertEquals(error.headers["x-should-retry"], "false");
+  for (const words of ["8 times", '"length"', "`max_tokens` (it is 20480)", "--no-runaway-guard"]) {
     assertStringIncludes(error.message, words);
   }
 });
 
-Deno.test("RunawayGuard lets the request through again after two minutes", () => {
-  const { guard, pass } = endedBadly(MOST);
-  pass(WINDOW - 1);
-  assertThrows(() => guard.check(request()), BridgeError);
-  pass(1);
-  guard.check(request());
+Deno.test("RetryLoopGuard lets three answers through that say nothing", () => {
+  for (const ending of ["length", "empty", "stop"]) {
+    endedBadly(MOST_SILENT - 1, ending, false).guard.check(request());
+    const { guard } = endedBadly(MOST_SILENT, ending, false);
+    const error = assertThrows(() => guard.check(request()), BridgeError);
+    const words = ending === "length" ? "thought until its tokens ran out" : "says nothing";
+    assertStringIncludes(error.message, words);
+  }
 });
 
-Deno.test("RunawayGuard counts each ending by itself", () => {
-  const { guard } = endedBadly(MOST - 1, "length");
-  for (let at = 0; at < MOST - 1; at++) guard.ended(request(), "empty");
-  guard.check(request());
-  guard.ended(request(), "empty");
-  assertThrows(() => guard.check(request()), BridgeError, "empty");
+/** What a client adds to the same turn: its answer so far. */
+const GROWN: readonly (readonly [first: JsonObject, then: JsonObject])[] = [
+  [
+    request(),
+    request({
+      messages: [{ role: "user", content: "hi" }, { role: "assistant", content: "Once" }],
+    }),
+  ],
+  [
+    { model: "m", input: "hi" },
+    { model: "m", input: "hi", max_output_tokens: 9 },
+  ],
+  [
+    { model: "m", input: [{ role: "user", content: "hi" }] },
+    {
+      model: "m",
+      input: [
+        { role: "user", content: "hi" },
+        { type: "reasoning", summary: [] },
+        { type: "message", role: "assistant", content: [{ type: "output_text", text: "Once" }] },
+      ],
+    },
+  ],
+  [
+    { model: "m", system: "s", messages: [{ role: "user", content: "hi" }] },
+    {
+      model: "m",
+      system: "s",
+      messages: [{ role: "user", content: "hi" }, {
+        role: "assistant",
+        content: [{ type: "text", text: "Once" }],
+      }],
+    },
+  ],
+  [
+    { contents: [{ role: "user", parts: [{ text: "hi" }] }] },
+    {
+      contents: [{ role: "user", parts: [{ text: "hi" }] }, {
+        role: "model",
+        parts: [{ text: "Once" }],
+      }],
+    },
+  ],
+];
+
+Deno.test("RetryLoopGuard sees the same turn in a request that grows by the partial answer, in any dialect", () => {
+  for (const [first, then] of GROWN) {
+    const guard = new RetryLoopGuard();
+    guard.ended(first, "length");
+    for (let at = 1; at < MOST; at++) guard.ended(then, "length");
+    assert(isStopped(guard, then) && isStopped(guard, first), JSON.stringify(then));
+  }
 });
 
-/** What is changed → whether it is another request. */
-const OTHERS: readonly (readonly [Record<string, unknown>, boolean])[] = [
+Deno.test("RetryLoopGuard has no clock but for forgetting a turn that nobody asks for", () => {
+  const { guard, pass } = endedBadly(MOST - 1);
+  pass(LIFETIME - 1);
+  guard.ended(request(), "length");
+  pass(LIFETIME - 1);
+  assert(isStopped(guard, request()), "asking keeps it");
+  pass(LIFETIME - 1);
+  assert(isStopped(guard, request()));
+  pass(LIFETIME);
+  guard.check(request());
+  assertEquals(guard.size, 0);
+});
+
+Deno.test("RetryLoopGuard counts bad endings in a row, and a good one resets them", () => {
+  for (const good of ["stop", "tool_calls", "end_turn", "completed"]) {
+    const { guard } = endedBadly(MOST - 1);
+    guard.ended(request(), good);
+    guard.ended(request(), "interrupted");
+    guard.check(request());
+  }
+  const { guard } = endedBadly(MOST - 1);
+  guard.ended(request(), "content_filter");
+  assertThrows(() => guard.check(request()), BridgeError, "rephrase");
+});
+
+Deno.test("RetryLoopGuard never counts good answers", () => {
+  const guard = new RetryLoopGuard();
+  for (let at = 0; at < 100; at++) {
+    guard.check(request());
+    guard.ended(request(), at % 2 === 0 ? "tool_calls" : "stop");
+  }
+  assertEquals(guard.size, 0);
+});
+
+/** What is changed → whether it is another turn. */
+const OTHERS: readonly (readonly [JsonObject, boolean])[] = [
   [{ model: "n" }, true],
   [{ messages: [{ role: "user", content: "ho" }] }, true],
-  [{ messages: [...request().messages, { role: "user", content: "go on" }] }, true],
+  [{ messages: [{ role: "user", content: "hi" }, { role: "user", content: "go on" }] }, true],
   [{ tools: [] }, true],
   [{ tools: undefined }, true],
   [{ input: [{ role: "user" }] }, true],
@@ -64,19 +158,17 @@ const OTHERS: readonly (readonly [Record<string, unknown>, boolean])[] = [
 
 for (const [change, other] of OTHERS) {
   const what = JSON.stringify(change);
-  Deno.test(`RunawayGuard takes a request with ${what} for ${other ? "another" : "the same"}`, () => {
+  Deno.test(`RetryLoopGuard takes a request with ${what} for ${other ? "another turn" : "the same"}`, () => {
     const { guard } = endedBadly(MOST);
-    if (other) guard.check(request(change));
-    else assertThrows(() => guard.check(request(change)), BridgeError);
+    assertEquals(isStopped(guard, request(change)), !other);
   });
 }
 
-Deno.test("RunawayGuard forgets old requests, and those that are too many", () => {
-  const { guard, pass } = endedBadly(MOST);
+Deno.test("RetryLoopGuard forgets turns that are too many", () => {
+  const { guard } = endedBadly(MOST);
   for (let at = 0; at < 2_000; at++) guard.ended(request({ model: `m${at}` }), "length");
   guard.check(request());
-  pass(WINDOW);
-  guard.check(request());
+  assertEquals(guard.size, 2_000);
 });
 
 const chunk = (delta: unknown, finish_reason: string | null) => ({
@@ -84,26 +176,29 @@ const chunk = (delta: unknown, finish_reason: string | null) => ({
 });
 const call = { index: 0, id: "call_1", type: "function", function: { name: "f", arguments: "{}" } };
 
-/** Ending → the gateway's answer, and whether the ninth request is stopped. */
-const ENDINGS: Readonly<Record<string, readonly [FakeGateway, boolean]>> = {
-  "an answer": [() => eventStream(chunk({ content: "Hi" }, "stop"), "[DONE]"), false],
+/** Ending → the gateway's answer, and how many requests reach it; undefined where nothing is stopped. */
+const ENDINGS: Readonly<Record<string, readonly [FakeGateway, number | undefined]>> = {
+  "an answer": [() => eventStream(chunk({ content: "Hi" }, "stop"), "[DONE]"), undefined],
   "an answer cut for its length": [
     () => eventStream(chunk({ content: "Hi" }, "length"), "[DONE]"),
-    true,
+    MOST,
   ],
-  "an empty answer": [() => eventStream(chunk({}, "stop"), "[DONE]"), true],
-  "a filter": [() => eventStream(chunk({ content: "Hi" }, "content_filter"), "[DONE]"), true],
-  "a tool call": [() => eventStream(chunk({ tool_calls: [call] }, "tool_calls"), "[DONE]"), false],
-  "a stream that breaks off": [() => eventStream(chunk({ content: "Hi" }, null)), true],
-  "an error in the stream": [() => eventStream({ error: { message: "no", code: 500 } }), true],
+  "an empty answer": [() => eventStream(chunk({}, "stop"), "[DONE]"), MOST_SILENT],
+  "a filter": [() => eventStream(chunk({ content: "Hi" }, "content_filter"), "[DONE]"), MOST],
+  "a tool call": [
+    () => eventStream(chunk({ tool_calls: [call] }, "tool_calls"), "[DONE]"),
+    undefined,
+  ],
+  "a stream that breaks off": [() => eventStream(chunk({ content: "Hi" }, null)), MOST],
+  "an error in the stream": [() => eventStream({ error: { message: "no", code: 500 } }), MOST],
   // Nothing was paid for: a refusal is the client's to repeat.
-  "a refusal": [() => new Response("no", { status: 400 }), false],
+  "a refusal": [() => new Response("no", { status: 400 }), undefined],
 };
 
 for (const stream of [true, false]) {
-  for (const [ending, [gateway, stopped]] of Object.entries(ENDINGS)) {
+  for (const [ending, [gateway, reached]] of Object.entries(ENDINGS)) {
     const how = stream ? "streamed" : "whole";
-    Deno.test(`the runaway guard ${stopped ? "stops" : "lets pass"} the ninth request after eight that ended with ${ending}, ${how}`, async () => {
+    Deno.test(`the retry-loop guard lets ${reached ?? "all"} requests pass that end with ${ending}, ${how}`, async () => {
       const bridge = testBridge({ gateway });
       const body = ask("databricks-glm-5-2", "Hello", { stream });
       const statuses: number[] = [];
@@ -112,13 +207,13 @@ for (const stream of [true, false]) {
         await response.text();
         statuses.push(response.status);
       }
-      assertEquals(bridge.requests.length, stopped ? MOST : MOST + 1);
-      if (stopped) assertEquals(statuses.at(-1), 400);
+      assertEquals(bridge.requests.length, reached ?? MOST + 1);
+      if (reached) assertEquals(statuses.at(-1), 400);
     });
   }
 }
 
-Deno.test("the runaway guard counts nine requests that run at once, and stops those after them", async () => {
+Deno.test("the retry-loop guard counts nine requests that run at once, and stops those after them", async () => {
   const bridge = testBridge({ gateway: ENDINGS["an empty answer"][0] });
   const post = async () => {
     const body = ask("databricks-glm-5-2", "Hello", { stream: true });

@@ -177,26 +177,39 @@ function callsOf(message: JsonObject): JsonObject[] {
   return message.tool_calls.filter(isObject);
 }
 
+/** The results of each call, in order. */
+class Queues {
+  readonly #queues = new Map<unknown, { list: JsonObject[]; next: number }>();
+
+  constructor(results: readonly JsonObject[]) {
+    for (const result of results) {
+      // A client that was given no id sends null on one side, and perhaps nothing on the other.
+      const id = result.tool_call_id ?? null;
+      const queue = this.#queues.get(id);
+      if (queue) queue.list.push(result);
+      else this.#queues.set(id, { list: [result], next: 0 });
+    }
+  }
+
+  /** The first result for an id that wasn't taken yet. */
+  take(id: unknown): JsonObject | undefined {
+    const queue = this.#queues.get(id ?? null);
+    return queue?.list[queue.next++];
+  }
+}
+
 function pairResults(messages: JsonObject[]): JsonObject[] {
   if (!messages.some((message) => message.role === "tool" || callsOf(message).length > 0)) {
     return messages;
   }
-  const results = new Map<unknown, JsonObject[]>();
-  for (const message of messages) {
-    if (message.role !== "tool") continue;
-    // A client that was given no id sends null on one side, and perhaps nothing on the other.
-    const id = message.tool_call_id ?? null;
-    const known = results.get(id);
-    if (known) known.push(message);
-    else results.set(id, [message]);
-  }
+  const results = new Queues(messages.filter((message) => message.role === "tool"));
   const paired: JsonObject[] = [];
   messages.forEach((message, at) => {
     if (message.role === "tool") return;
     paired.push(message);
     for (const call of callsOf(message)) {
       // The same id may be used again in a later turn: first call, first result.
-      const result = results.get(call.id ?? null)?.shift();
+      const result = results.take(call.id);
       if (result) paired.push(result);
       else if (at < messages.length - 1) {
         paired.push({ role: "tool", tool_call_id: call.id, content: NO_RESULT });
@@ -340,27 +353,26 @@ function withParameters(tool: unknown, every: boolean): unknown {
  */
 export function oneCallATurn(messages: readonly JsonObject[]): JsonObject[] {
   const turns: JsonObject[] = [];
+  const results = new Queues(messages.filter((message) => message.role === "tool"));
   const taken = new Set<JsonObject>();
-  messages.forEach((message, at) => {
-    if (taken.has(message)) return;
+  for (const message of messages) {
+    if (taken.has(message)) continue;
     const calls = callsOf(message);
     if (calls.length < 2) {
       turns.push(message);
-      return;
+      if (message.role === "tool") taken.add(message);
+      if (calls.length === 0) continue;
     }
     calls.forEach((call, turn) => {
-      turns.push({
-        ...message,
-        content: turn === 0 ? message.content ?? "" : "",
-        tool_calls: [call],
-      });
-      const result = messages.slice(at + 1).find((other) =>
-        other.role === "tool" && other.tool_call_id === call.id && !taken.has(other)
-      );
-      if (!result) return;
+      if (calls.length > 1) {
+        const content = turn === 0 ? message.content ?? "" : "";
+        turns.push({ ...message, content, tool_calls: [call] });
+      }
+      const result = results.take(call.id);
+      if (result === undefined || taken.has(result)) return;
       taken.add(result);
       turns.push(result);
     });
-  });
+  }
   return turns;
 }
