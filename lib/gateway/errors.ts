@@ -201,7 +201,11 @@ function readParts(
     ? { message: trimmed }
     : unwrap(isText ? trimmed : body);
   const { message } = parts;
-  if (message === undefined) return { ...parts, message: `${answered}: ${jsonOf(body)}` };
+  if (message === undefined) {
+    // What came in the place of an answer may be one: it is not repeated, and so not logged.
+    const shows = status >= 400 ? `: ${jsonOf(body)}` : " with JSON that is no answer.";
+    return { ...parts, message: answered + shows };
+  }
   if (PAGE.test(message) || (isText && headers?.get("content-type")?.includes("html"))) {
     const title = htmlTitle(message);
     return {
