@@ -172,7 +172,6 @@ const WORDS: readonly (readonly [words: string, path: string])[] = [
   ["unknown field `seed`, expected one of `model`, `messages`, `temperature`, `top_p`", "seed"],
   ['Unsupported parameter: "stop" is not supported with this model.', "stop"],
   ["prompt_cache_key: Extra inputs are not permitted", "prompt_cache_key"],
-  ["`temperature` is not supported when `thinking` is enabled", "temperature"],
   ["The parameter seed is not recognized by this model.", "seed"],
   ["seed isn't supported by this model", "seed"],
   ["Unexpected keyword argument 'seed'", "seed"],
@@ -322,6 +321,19 @@ Deno.test("infer() takes all that one refusal names, and nothing that it only me
   }
 });
 
+Deno.test("infer() takes what is refused beside another field for this request only", () => {
+  const sayings: readonly string[] = [
+    "`temperature` is not supported when `thinking` is enabled",
+    "Parameter 'temperature' is not allowed together with 'thinking'.",
+    "temperature is not supported with `reasoning_effort`",
+  ];
+  for (const words of sayings) {
+    const { adjustments, next } = inferred(words);
+    assertEquals(adjustments, [dropOnce("temperature")], words);
+    assertEquals(next.adjustments, []);
+  }
+});
+
 Deno.test("infer() reads a refusal whose own fields say what the words don't", () => {
   const hints = { code: "unsupported_parameter", param: "seed" };
   assertEquals(inferred("This can't be used.", body(), hints).adjustments, [drop("seed")]);
@@ -361,6 +373,12 @@ const VALUES: readonly (readonly [words: string, adjustments: readonly Adjustmen
   ["messages.1.content.0.cache_control.ttl: Input should be '5m' or '1h'", []],
   ["tools.0.function.parameters: Input should be a valid dictionary", []],
   ["messages.1.content: Input should be a valid string", []],
+  ["temperature must be <= 1", [dropOnce("temperature")]],
+  ["Temperature can only be 1 when thinking is enabled", [dropOnce("temperature")]],
+  [
+    "Invalid 'temperature': decimal above maximum value. Expected a value <= 1, but got 1.5 instead.",
+    [dropOnce("temperature")],
+  ],
   ["stop: Input should be a valid list", []],
   ["thinking.budget_tokens: Input should be a valid integer", []],
   ["tools.0.function.name: string too long, at most 64 characters", []],
@@ -446,6 +464,8 @@ Deno.test("infer() infers nothing from what names no field of the body", () => {
     "Request blocked by input guardrail 'stop'",
     "The model is overloaded, please try again",
     "no such user [fd-bridge: unknown parameter 'seed']",
+    "System messages are not supported",
+    "Tool use is not supported by this model.",
   ];
   for (const words of nothing) assertEquals(inferred(words).adjustments, [], words);
   for (const status of [401, 403, 413, 429, 502, 503]) {
@@ -504,6 +524,7 @@ Deno.test("infer() lowers a maximum that is named, and remembers it where it is 
     );
     assertEquals(next.adjustments.length, kept ? 1 : 0, message);
   }
+  assertEquals(inferred("exceed context limit: 199990 + 100000 > 200000").inference, undefined);
   assertEquals(inferred("exceed context limit: 210000 + 100 > 200000").inference, undefined);
 });
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { DialectName } from "../dialects/dialect.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { type Adjustment, applyAdjustment, TOKEN_FIELDS } from "./adjustments.ts";
 import { fieldNames, namesOf, resolvePath } from "./paths.ts";
@@ -110,8 +111,26 @@ function keywordIn(names: readonly string[], body: JsonObject): Adjustment[] {
   return changed === body ? [] : [{ type: "keyword", keyword }];
 }
 
+/** The conversation's own field → the dialect that has the other one, and the words that name it as a field. */
+const OTHER_DIALECT: Readonly<
+  Record<string, { field: string; dialect: DialectName; words: RegExp } | undefined>
+> = {
+  __proto__: null as never,
+  messages: {
+    field: "input",
+    dialect: "responses",
+    words:
+      /["'`]messages["'`]|(?:parameter|param|field|argument|key|property|name)s?:? messages\b/i,
+  },
+  input: {
+    field: "messages",
+    dialect: "chat",
+    words: /["'`]input["'`]|(?:parameter|param|field|argument|key|property|name)s?:? input\b/i,
+  },
+};
+
 /** The adjustment for a name that is said to be unknown or unsupported. */
-function refusedField(name: string, { body }: Sent): Adjustment[] {
+function refusedField(name: string, { body }: Sent, message: string): Adjustment[] {
   const names = namesOf(name);
   if (names.length === 0) return [];
   if (names.slice(0, -1).some((step) => SCHEMA_FIELDS.includes(step))) {
@@ -120,11 +139,9 @@ function refusedField(name: string, { body }: Sent): Adjustment[] {
   const [top] = names;
   if (names.length === 1 && Object.hasOwn(body, top)) {
     // A surface that doesn't know the conversation's own field speaks the other dialect.
-    if (top === "messages" && body.input === undefined) {
-      return [{ type: "dialect", dialect: "responses" }];
-    }
-    if (top === "input" && body.messages === undefined) {
-      return [{ type: "dialect", dialect: "chat" }];
+    const other = OTHER_DIALECT[top];
+    if (other && body[other.field] === undefined && other.words.test(message)) {
+      return [{ type: "dialect", dialect: other.dialect }];
     }
     if (isVital(top)) return [];
   }
@@ -133,6 +150,11 @@ function refusedField(name: string, { body }: Sent): Adjustment[] {
   const { path } = field;
   if (FORMATS.has(path) || (path === "text" && isObject(body.text) && body.text.format)) {
     return [{ type: "instruct" }];
+  }
+  if (
+    path === "thinking.budget_tokens" && isObject(body.thinking) && body.thinking.type === "enabled"
+  ) {
+    return [{ type: "adaptive" }];
   }
   // Messages are refused without a maximum.
   if (path === "max_tokens" && (body.system !== undefined || body.max_tokens === undefined)) {
@@ -184,7 +206,11 @@ function readGenerally(refusal: GatewayRefusal, message: string, sent: Sent): Ad
   });
   const other = renamed(reading.fields, message, sent);
   if (other.length > 0) return other;
-  const fields = reading.fields.flatMap((name) => refusedField(name, sent));
+  const fields = reading.fields.flatMap((name) =>
+    refusedField(name, sent, message).map((adjustment): Adjustment =>
+      reading.conditional.has(name) ? { ...adjustment, once: true } : adjustment
+    )
+  );
   const values = reading.values.flatMap((name) => refusedValue(name, sent));
   if (fields.length > 0 || values.length > 0) return [...fields, ...values];
   for (const value of reading.quoted) {

@@ -38,10 +38,13 @@ function numberOf(text: string | undefined): number {
   return Number((text ?? "").replace(/[,_](?=\d{3})/g, ""));
 }
 
+/** The least room for an answer that is worth asking for, in tokens: it would be cut, and paid for. */
+const LEAST_ROOM = 256;
+
 /** A maximum of output tokens, where it is lower than what was asked for. */
 function cap(tokens: number, { body }: Sent, once: boolean): Inferred[] {
   const asked = maxTokensOf(body);
-  if (!(tokens >= 1) || asked === undefined || asked <= tokens) return [];
+  if (!(tokens >= (once ? LEAST_ROOM : 1)) || asked === undefined || asked <= tokens) return [];
   return [once ? { type: "cap", tokens, once } : { type: "cap", tokens }];
 }
 
@@ -51,7 +54,7 @@ function withoutReasoning({ body }: Sent): Inferred[] {
 }
 
 const N = "(\\d{1,3}(?:[,_]\\d{3})+|\\d+)";
-const TOKENS = "(?:max_(?:completion_|output_)?tokens|(?:output|completion) tokens?)";
+const TOKENS = "(?:max_(?:completion_|output_)?tokens|(?:output|completion|maximum) tokens?)";
 
 /** The table. The order counts: the first row that infers something is used. */
 export const REFUSALS: readonly Refusal[] = [

@@ -10,6 +10,8 @@
 export interface Reading {
   /** Names and paths that are said to be unknown, unsupported, extra or not permitted. */
   readonly fields: readonly string[];
+  /** Those of them that are refused only beside another field of the request. */
+  readonly conditional: ReadonlySet<string>;
   /** Names and paths whose value is refused. */
   readonly values: readonly string[];
   /** Texts in quotation marks in sentences about a value: one of them may be the value. */
@@ -135,6 +137,12 @@ const FILLER = new Set([
   "names",
   "is",
   "are",
+  "may",
+  "can",
+  "must",
+  "should",
+  "will",
+  "could",
   "was",
   "were",
   "does",
@@ -213,7 +221,7 @@ function namesIn(
   tokens: readonly Token[],
   refusing: readonly Span[],
   known: (name: string) => boolean,
-): string[] {
+): { names: string[]; conditional: boolean } {
   const taken = tokens.map((token, at) => {
     if (isMarked(token)) return true;
     if (at === 0 && token.colon) return true;
@@ -260,7 +268,22 @@ function namesIn(
     taken[at] && !JOINTS.has(token.name) && known(spelled[at])
   );
   const condition = firstCondition(tokens, names);
-  return spelled.filter((_name, at) => names[at] && at < condition);
+  return {
+    names: spelled.filter((_name, at) => names[at] && at < condition),
+    // Whether a client streams doesn't change from one request to the next.
+    conditional: spelled.some((name, at) => at > condition && names[at] && name !== "stream"),
+  };
+}
+
+/** Verbs with which a sentence goes on after its subject, where that is a field with a wrong value. */
+const PREDICATE = /^(?:must|should|can|may|is|has|needs|value|out)$/i;
+
+/** The field that a sentence about a value begins with: `temperature must be at most 1`. */
+function subjectOf(tokens: readonly Token[], known: (name: string) => boolean): string[] {
+  const [first, second] = tokens;
+  if (first === undefined || second === undefined || !PREDICATE.test(second.name)) return [];
+  const name = known(first.name) ? first.name : first.name.toLowerCase();
+  return known(name) ? [name] : [];
 }
 
 function isJoint(tokens: readonly Token[], at: number): boolean {
@@ -337,7 +360,9 @@ export interface ReadingHints {
  * import { assertEquals } from "@std/assert";
  * import { readRefusal } from "./wording.ts";
  *
- * assertEquals(readRefusal("Unknown parameters: 'seed', 'user'").fields, ["seed", "user"]);
+ * const known = (name: string) => ["seed", "user"].includes(name);
+ * const { fields } = readRefusal("Unknown parameters: 'seed', 'user'", { known });
+ * assertEquals(fields, ["seed", "user"]);
  * assertEquals(readRefusal("top_p: Input should be less than 1").values, ["top_p"]);
  * assertEquals(readRefusal("Use 'input' instead").fields, []);
  * ```
@@ -349,6 +374,7 @@ export function readRefusal(
   const text = message.slice(0, MAX_TEXT);
   const sentences = sentencesOf(text);
   const fields = new Set<string>();
+  const conditional = new Set<string>();
   const values = new Set<string>();
   const quoted = new Set<string>();
   const add = (set: Set<string>, names: readonly string[]) => {
@@ -363,9 +389,12 @@ export function readRefusal(
     const aboutValue = ABOUT_VALUE.test(sentence) || (allValues && refusing.length > 0);
     if (refusing.length === 0 && !aboutValue) continue;
     refuses ||= refusing.length > 0;
-    if (!aboutValue) add(fields, namesIn(tokens, refusing, known));
-    else {
-      add(values, namesIn(tokens, refusing, known));
+    const found = namesIn(tokens, refusing, known);
+    if (!aboutValue) {
+      add(fields, found.names);
+      if (found.conditional) add(conditional, found.names);
+    } else {
+      add(values, found.names.length > 0 ? found.names : subjectOf(tokens, known));
       add(quoted, tokens.filter((token) => token.quoted).map(({ name }) => name));
     }
   }
@@ -374,11 +403,11 @@ export function readRefusal(
   // A list whose sentence says nothing, or a code that says it all.
   if (fields.size === 0 && values.size === 0 && (refuses || byCode)) {
     for (const sentence of sentences) {
-      add(fields, namesIn(tokensOf(headOf(sentence)), [], known));
+      add(fields, namesIn(tokensOf(headOf(sentence)), [], known).names);
     }
   }
   if (param !== undefined && (refuses || byCode || values.size > 0)) {
     add(values.size > 0 && fields.size === 0 ? values : fields, [param]);
   }
-  return { fields: [...fields], values: [...values], quoted: [...quoted] };
+  return { fields: [...fields], conditional, values: [...values], quoted: [...quoted] };
 }
