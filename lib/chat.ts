@@ -13,11 +13,10 @@ import {
   type Plan,
   refusalToShow,
 } from "./adapt/negotiator.ts";
-import { conversationOf, ownerOf } from "./adapt/tool_call_cache.ts";
+import { type ConversationCalls, conversationOf, ownerOf } from "./adapt/tool_call_cache.ts";
 import type { App } from "./app.ts";
 import { chatSurface } from "./dialects/chat/mod.ts";
 import type {
-  CallScope,
   ClientDialect,
   DialectContext,
   RequestSummary,
@@ -68,7 +67,7 @@ interface ExchangeContext {
   readonly summary: RequestSummary;
   /** What translating needs to know. */
   readonly dialect: DialectContext;
-  readonly calls: CallScope;
+  readonly calls: ConversationCalls;
   readonly secrets: readonly string[];
   /** Headers for the gateway. */
   readonly headers: Readonly<Record<string, string>>;
@@ -208,6 +207,7 @@ async function ask(context: ExchangeContext): Promise<Answer> {
     if (inference === undefined) throw refusalToShow(plan, refusal);
     plan = inference.plan;
     for (const adjustment of inference.adjustments) {
+      if (adjustment.type === "reasoning") context.calls.clear();
       exchange.learn(describeAdjustment(adjustment), adjustment.type, { status: answer.status });
     }
   }

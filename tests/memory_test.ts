@@ -107,6 +107,10 @@ Deno.test("scope() keeps conversations, owners and models apart, whatever the id
   }
   assertEquals(cache.scope(key).get("call_0")?.fields?.thoughtSignature, "mine");
   assertEquals(cache.size, 1);
+  cache.scope({ ...key, model: "n" }).set("call_0", { fields: {} });
+  cache.scope(key).clear();
+  assertEquals(cache.scope(key).get("call_0"), undefined);
+  assertEquals([cache.size, cache.bytes > 0], [1, true]);
 });
 
 /** A token as a workspace issues it, with claims of ours. */

@@ -394,6 +394,105 @@ Deno.test("infer() repairs a value for one request, remembers nothing, and never
   }
 });
 
+/** Bodies of other dialects. */
+const RESPONSES: JsonObject = {
+  model: MODEL,
+  input: [
+    {
+      type: "message",
+      id: "msg_" + "x".repeat(100),
+      role: "user",
+      status: "completed",
+      content: [{ type: "input_text", text: "u" }],
+    },
+    { type: "function_call", call_id: "c", name: "f", arguments: "{}" },
+  ],
+  tools: [{
+    type: "function",
+    name: "f",
+    strict: false,
+    parameters: { type: "object", properties: {}, $schema: "x" },
+  }],
+  text: { format: { type: "json_object" }, verbosity: "low" },
+  reasoning: { effort: "low", summary: "auto" },
+};
+const MESSAGES: JsonObject = {
+  model: MODEL,
+  max_tokens: 9000,
+  system: [{ type: "text", text: "s", cache_control: { type: "ephemeral", scope: "x" } }],
+  messages: [{ role: "user", content: [{ type: "text", text: "u" }] }, {
+    role: "assistant",
+    content: [{
+      type: "tool_use",
+      id: "t",
+      name: "f",
+      input: { seed: 1 },
+      caller: { type: "direct" },
+    }],
+  }],
+  tools: [{
+    name: "f",
+    eager_input_streaming: true,
+    defer_loading: true,
+    input_schema: { type: "object", properties: {} },
+  }],
+  thinking: { type: "adaptive", display: "omitted" },
+  output_config: { effort: "low", format: { type: "json_schema", schema: {} } },
+};
+const GEMINI: JsonObject = {
+  contents: [{ role: "user", parts: [{ text: "u" }] }],
+  generationConfig: { temperature: 1, thinkingConfig: { includeThoughts: true } },
+  tools: [{ functionDeclarations: [{ name: "f", parameters: { type: "object", $schema: "x" } }] }],
+};
+
+const DIALECTS:
+  readonly (readonly [words: string, sent: JsonObject, adjustments: readonly Adjustment[]])[] = [
+    [
+      "Invalid 'input[0].id': string too long. Expected a string with maximum length 64, but got a string with length 104 instead.",
+      RESPONSES,
+      [dropOnce("input[].id")],
+    ],
+    ["Unknown parameter: 'input[0].status'.", RESPONSES, [drop("input[].status")]],
+    ["Unknown parameter: 'input[1].call_id'.", RESPONSES, []],
+    ["Unsupported parameter: 'text.format'", RESPONSES, [{ type: "instruct" }]],
+    ["Unsupported parameter: 'reasoning.summary' is not supported with this model.", RESPONSES, [
+      drop("reasoning.summary"),
+    ]],
+    ["tools.0.strict: Extra inputs are not permitted", RESPONSES, [drop("tools[].strict")]],
+    ["tools.0.custom.eager_input_streaming: Extra inputs are not permitted", MESSAGES, [
+      drop("tools[].eager_input_streaming"),
+    ]],
+    ["system.0.cache_control.ephemeral.scope: Extra inputs are not permitted", MESSAGES, [
+      drop("system[].cache_control.scope"),
+    ]],
+    ["messages.1.content.0.tool_use.caller: Extra inputs are not permitted", MESSAGES, [
+      drop("messages[].content[].caller"),
+    ]],
+    ["thinking.adaptive.display: Extra inputs are not permitted", MESSAGES, [
+      drop("thinking.display"),
+    ]],
+    ["output_config.format: Extra inputs are not permitted", MESSAGES, [{ type: "instruct" }]],
+    ["messages.1.content.0.tool_use.input: Extra inputs are not permitted", MESSAGES, []],
+    ["max_tokens: Extra inputs are not permitted", MESSAGES, []],
+    ["unknown field `seed`", MESSAGES, []],
+    [
+      `Invalid JSON payload received. Unknown name "thinkingConfig" at 'generation_config': Cannot find field.`,
+      GEMINI,
+      [drop("generationConfig.thinkingConfig")],
+    ],
+    [
+      `Invalid JSON payload received. Unknown name "$schema" at 'tools[0].function_declarations[0].parameters': Cannot find field.`,
+      GEMINI,
+      [{ type: "keyword", keyword: "$schema" }],
+    ],
+  ];
+
+Deno.test("infer() reads refusals of bodies in every dialect", () => {
+  for (const [words, sent, expected] of DIALECTS) {
+    assertEquals(inferred(words, sent).adjustments, expected, words);
+  }
+});
+
 Deno.test("infer() never gives up what carries the request or the conversation", () => {
   const sent = {
     ...body(),

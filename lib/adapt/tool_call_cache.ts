@@ -60,6 +60,12 @@ export interface ScopeKey {
   readonly model: string;
 }
 
+/** The calls of one conversation. */
+export interface ConversationCalls extends CallScope {
+  /** Forgets what is cached for the conversation: the gateway refused it, and would again in every turn. */
+  clear(): void;
+}
+
 /**
  * A bounded cache of tool calls: the longest unused go first, when there are too many, when they
  * take too much room, or when they were not used for too long.
@@ -112,11 +118,14 @@ export class ToolCallCache implements CallScope {
    *
    * @param key Who asks, in which conversation, which model.
    */
-  scope({ owner, conversation, model }: ScopeKey): CallScope {
+  scope({ owner, conversation, model }: ScopeKey): ConversationCalls {
     const prefix = `${owner}\n${conversation}\n${model}\n`;
     return {
       get: (callId) => this.get(prefix + callId),
       set: (callId, value) => this.set(prefix + callId, value),
+      clear: () => {
+        for (const key of this.#entries.keys()) if (key.startsWith(prefix)) this.#remove(key);
+      },
     };
   }
 
