@@ -5,7 +5,7 @@
  */
 
 import { Negotiator } from "./adapt/negotiator.ts";
-import { RunawayGuard } from "./adapt/retry_loop_guard.ts";
+import { RetryLoopGuard } from "./adapt/retry_loop_guard.ts";
 import { ToolCallCache } from "./adapt/tool_call_cache.ts";
 import { isLoopback } from "./config/base_url.ts";
 import type { Config } from "./config/config.ts";
@@ -41,7 +41,7 @@ export interface App extends Recorder {
   /** What clients can't carry from turn to turn. */
   readonly calls: ToolCallCache;
   /** Stops clients that repeat a paid request; undefined where it is turned off. */
-  readonly guard: RunawayGuard | undefined;
+  readonly guard: RetryLoopGuard | undefined;
   /** The bridge's name and version, for `User-Agent`. */
   readonly userAgent: string;
   /** Aborted when running answers must end. */
@@ -106,7 +106,7 @@ export function createApp(options: AppOptions): RunningApp {
     gateway: new Gateway({ ...config, base: options.gateway, client }),
     negotiator,
     calls: new ToolCallCache(),
-    guard: config.runawayGuard ? new RunawayGuard() : undefined,
+    guard: config.runawayGuard ? new RetryLoopGuard() : undefined,
     userAgent: `fd-bridge/${version}`,
     shutdown: shutdown.signal,
     open: new Set(),

@@ -7,11 +7,16 @@
  */
 
 import { readCredentials } from "./access.ts";
-import { applyLessons, describeLesson, type Plan } from "./adapt/negotiator.ts";
+import {
+  applyAdjustments,
+  describeAdjustment,
+  type Plan,
+  refusalToShow,
+} from "./adapt/negotiator.ts";
+import { type ConversationCalls, conversationOf, ownerOf } from "./adapt/tool_call_cache.ts";
 import type { App } from "./app.ts";
 import { chatSurface } from "./dialects/chat/mod.ts";
 import type {
-  CallScope,
   ClientDialect,
   DialectContext,
   RequestSummary,
@@ -31,9 +36,6 @@ import type { Exchange } from "./observe/exchange.ts";
 import { parseBody, readText } from "./request.ts";
 import { enrichStream, readThrough, type StreamSource } from "./sse.ts";
 import { LateCore, NO_OUTCOME, Translator } from "./translator.ts";
-
-/** How often one request is sent while the gateway's refusals teach something. */
-const MAX_ROUNDS = 5;
 
 /** The headers of every stream. `no-transform` and `x-accel-buffering` keep proxies from holding it back. */
 const STREAM_HEADERS: Readonly<Record<string, string>> = {
@@ -65,7 +67,7 @@ interface ExchangeContext {
   readonly summary: RequestSummary;
   /** What translating needs to know. */
   readonly dialect: DialectContext;
-  readonly calls: CallScope;
+  readonly calls: ConversationCalls;
   readonly secrets: readonly string[];
   /** Headers for the gateway. */
   readonly headers: Readonly<Record<string, string>>;
@@ -102,7 +104,11 @@ export async function chat(
   exchange.stream = summary.stream;
 
   const { secrets } = credentials;
-  const calls = app.calls;
+  const calls = app.calls.scope({
+    owner: ownerOf(credentials.authorization),
+    conversation: conversationOf(body),
+    model: summary.model,
+  });
   const context: ExchangeContext = {
     app,
     exchange,
@@ -169,8 +175,11 @@ async function ask(context: ExchangeContext): Promise<Answer> {
   const catalog = app.catalog();
   const route = routeOf(catalog, summary.model, client.name);
   const budget = app.gateway.budget();
+  let plan = app.negotiator.plan(catalog, summary.model, route, {
+    workspace: app.gateway.base,
+  });
   for (let round = 1;; round++) {
-    const plan = context.plan = app.negotiator.plan(catalog, summary.model, route);
+    context.plan = plan;
     exchange.surface = plan.route.surface;
     exchange.dialects = `${client.name} → ${plan.dialect}`;
     const sent = encode(context, plan);
@@ -189,12 +198,18 @@ async function ask(context: ExchangeContext): Promise<Answer> {
     exchange.gatewayRequestId = headers.get("x-request-id") ?? undefined;
     if (answer.ok) return answer;
 
-    const refusal = gatewayError(answer.status, answer.text, { headers: answer.headers, secrets });
-    const adjustment = round < MAX_ROUNDS
-      ? app.negotiator.learn(plan, answer.status, refusal.message, sent)
-      : undefined;
-    if (adjustment === undefined) throw refusal;
-    exchange.learn(describeLesson(adjustment), adjustment.type, { status: answer.status });
+    const refusal = gatewayError(answer.status, answer.text, {
+      headers: answer.headers,
+      secrets,
+      client: context.headers["user-agent"],
+    });
+    const inference = app.negotiator.infer(plan, refusal, sent);
+    if (inference === undefined) throw refusalToShow(plan, refusal);
+    plan = inference.plan;
+    for (const adjustment of inference.adjustments) {
+      if (adjustment.type === "reasoning") context.calls.clear();
+      exchange.learn(describeAdjustment(adjustment), adjustment.type, { status: answer.status });
+    }
   }
 }
 
@@ -207,7 +222,7 @@ function encode(context: ExchangeContext, plan: Plan): JsonObject {
     ? surface.passRequest(body, target, calls)
     : surface.encodeRequest(chatRequest(context), target, calls);
   exchange.dropped = encoded.dropped;
-  return applyLessons(encoded.body, plan);
+  return applyAdjustments(encoded.body, plan);
 }
 
 /** The request as a chat completions request. */
@@ -358,10 +373,7 @@ function endStream(context: ExchangeContext, core: StreamCore, clientLeft: boole
 /** Tells the retry-loop guard how an answer ended. */
 function recordEnding({ app, body }: ExchangeContext, outcome: StreamOutcome): void {
   const { error, spoke, finishReason } = outcome;
-  const reason = finishReason ?? "stop";
-  if (error) app.guard?.ended(body, error.kind);
-  else if (!spoke) app.guard?.ended(body, "empty");
-  else if (reason !== "stop" && reason !== "tool_calls") app.guard?.ended(body, reason);
+  app.guard?.ended(body, error?.kind ?? finishReason ?? "stop", spoke);
 }
 
 /** The answer to a plain request: one complete answer in the client's dialect. */

@@ -25,6 +25,9 @@ export type ErrorKind =
   | "timeout"
   | "interrupted";
 
+/** Kinds that a repeat of the request may help against: nothing was paid for, and the cause may pass. */
+const PASSING: ReadonlySet<ErrorKind> = new Set(["gateway", "unreachable"]);
+
 /** Kind → HTTP status and OpenAI's `error.type`. `usage` and `config` never reach HTTP: they end the program. */
 const KINDS: Record<ErrorKind, { status: number; type: string }> = {
   usage: { status: 500, type: "server_error" },
@@ -54,7 +57,10 @@ export interface BridgeErrorOptions {
   param?: string | null;
   /** OpenAI's `error.code`; the kind by default. */
   code?: string | number | null;
-  /** Further response headers: `Retry-After`, `Allow`. */
+  /**
+   * Further response headers: `Retry-After`, `Allow`. Every kind but `gateway` and `unreachable` has
+   * `x-should-retry: false`, which the SDKs of OpenAI and Anthropic obey.
+   */
   headers?: Record<string, string>;
   /** Whether the gateway refused the request with an HTTP status. @default {false} */
   refused?: boolean;
@@ -108,7 +114,9 @@ export class BridgeError extends Error {
     this.type = options.type ?? KINDS[kind].type;
     this.param = options.param ?? null;
     this.code = options.code === undefined ? kind : options.code;
-    this.headers = options.headers ?? {};
+    this.headers = PASSING.has(kind)
+      ? options.headers ?? {}
+      : { "x-should-retry": "false", ...options.headers };
     this.refused = options.refused ?? false;
   }
 
@@ -128,9 +136,15 @@ export class BridgeError extends Error {
   }
 }
 
-/** Whatever follows a `Bearer`, Databricks' personal access tokens, and JWTs. */
+/**
+ * Whatever follows a `Bearer`; Databricks' personal access tokens (`dapi…`) and OAuth secrets (`dose…`); JWTs
+ * and their parts; the bridge's own keys (`fdb-…`).
+ */
 const SECRETS =
-  /\b(Bearer\s{1,100})[^\s"',;<>]{4,}|\bdapi[0-9a-zA-Z-]{8,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,2}/gi;
+  /\b(Bearer\s{1,100})[^\s"',;<>]{4,}|(?<![a-z0-9])(?:d(?:api|ose)[0-9a-z-]{8,}|fdb-[\w-]{8,}|eyJ[\w-]{8,}(?:\.[\w-]*){0,2})/gi;
+
+/** What follows a `Basic`, where it looks like Base64 rather than like a word. */
+const BASIC = /\b([Bb]asic\s{1,100})(?=[^\s"',;<>]+[A-Z0-9=+/~])[^\s"',;<>]{8,}/g;
 
 /**
  * Replaces whatever looks like a token by `***`, and every given secret too.
@@ -151,5 +165,6 @@ export function maskSecrets(text: string, secrets: readonly string[] = []): stri
   for (const secret of secrets) {
     if (secret.length >= 4) masked = masked.replaceAll(secret, "***");
   }
-  return masked.replace(SECRETS, (_secret, bearer: string | undefined) => `${bearer ?? ""}***`);
+  return masked.replace(BASIC, "$1***")
+    .replace(SECRETS, (_secret, bearer: string | undefined) => `${bearer ?? ""}***`);
 }

@@ -496,7 +496,8 @@ Deno.test("chat() logs a line a request without a word of the prompt or the answ
 
 Deno.test("chat() surfaces a refusal that teaches nothing as it is, after one try", async () => {
   for (const { id, status, headers, body, includes, teaches } of errorFixtures()) {
-    if (teaches !== undefined || id === "json-word-missing") continue;
+    // A model that one surface doesn't have is looked for on another.
+    if (teaches !== undefined || id === "json-word-missing" || status === 404) continue;
     const gateway = () =>
       new Response(typeof body === "string" ? body : JSON.stringify(body), { status, headers });
     const bridge = testBridge({ gateway, flags: NO_WAITING });
@@ -506,7 +507,7 @@ Deno.test("chat() surfaces a refusal that teaches nothing as it is, after one tr
   }
 });
 
-Deno.test("chat() tries five times at most, and not again once it knows better", async () => {
+Deno.test("chat() tries again five times at most, and not once it knows better", async () => {
   let known = 0;
   const gateway = (_request: Request, number: number) => {
     known = number;
@@ -515,10 +516,10 @@ Deno.test("chat() tries five times at most, and not again once it knows better",
   const bridge = testBridge({ gateway, flags: NO_WAITING });
   const fields = Object.fromEntries(Array.from({ length: 9 }, (_, at) => [`f${at + 1}`, at]));
   const response = await bridge.post(CHAT, ask("databricks-kimi-k3", "x", fields));
-  assertEquals([response.status, known], [400, 5]);
-  assertStringIncludes((await response.json()).error.message, 'unknown field "f5"');
+  assertEquals([response.status, known], [400, 6]);
+  assertStringIncludes((await response.json()).error.message, 'unknown field "f6"');
   await (await bridge.post(CHAT, ask("databricks-kimi-k3", "x", fields))).body?.cancel();
-  assertEquals(["f1" in sentTo(bridge)[5]!, "f2" in sentTo(bridge)[5]!], [false, false]);
+  assertEquals(["f1" in sentTo(bridge)[6]!, "f5" in sentTo(bridge)[6]!], [false, false]);
   assertStringIncludes(bridge.log(), "learned: send no f1");
 });
 

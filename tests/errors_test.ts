@@ -10,7 +10,9 @@ for (const { id, status, headers, body, includes } of errorFixtures()) {
     const text = typeof body === "string" ? body : JSON.stringify(body);
     const error = gatewayError(status, text, { headers: new Headers(headers) });
     assertEquals([error.kind, error.status], ["gateway", status]);
-    assertEquals(error.headers["retry-after"], headers?.["retry-after"]);
+    const after = error.headers["retry-after"];
+    if (status !== 429) assertEquals(after, headers?.["retry-after"]);
+    else assert(Number(headers?.["retry-after"] ?? 2) <= Number(after), after);
     const parts = error.toBody().error as Record<string, string>;
     assertEquals(Object.keys(parts), ["message", "type", "param", "code"]);
     assertStringIncludes(parts.message, includes);
@@ -137,6 +139,127 @@ Deno.test("maskSecrets() masks tokens of every known form, and those that it is 
   assertEquals(maskSecrets("abc", ["abc"]), "abc", "what is so short is a word");
 });
 
+/** Secret → what must not be seen of it. */
+const SECRET_FORMS: readonly (readonly [text: string, secret: string])[] = [
+  ["client secret dose0123456789abcdef0123456789abcdef is wrong", "0123456789abcdef"],
+  ["token_dapi0123456789abcdef", "0123456789"],
+  ["payload eyJzdWIiOiJhZGEifQ alone", "zdWIiOiJhZGEifQ"],
+  ["Authorization: Basic YWRhOnNlY3JldDE=", "YWRhOnNlY3JldDE"],
+  ["key fdb-Zq7x-92mmAbC_1 is not known", "Zq7x-92"],
+];
+
+Deno.test("maskSecrets() masks OAuth secrets, parts of JWTs, Basic credentials and the bridge's keys", () => {
+  for (const [text, secret] of SECRET_FORMS) {
+    const masked = maskSecrets(text);
+    assert(masked.includes("***") && !masked.includes(secret), masked);
+  }
+  for (const words of ["Basic authentication is off", "a basic instruction", "doses of data"]) {
+    assertEquals(maskSecrets(words), words);
+  }
+});
+
+/** Envelope → the innermost words and code. */
+const ENVELOPES: readonly (readonly [body: unknown, message: string, code: unknown])[] = [
+  [
+    {
+      external_model_provider: "p",
+      external_model_error: { error_code: "B", message: '{"message":"in"}' },
+    },
+    "in",
+    "B",
+  ],
+  [{ external_model_error: { error: { message: "in", code: "c" } }, error_code: "OUT" }, "in", "c"],
+  [{ error_code: "B", message: '{"error":"{\\"message\\":\\"in\\"}"}' }, "in", "B"],
+  [
+    {
+      error: {
+        message: "Provider returned error",
+        code: 400,
+        metadata: { raw: '{"error":{"message":"in"}}' },
+      },
+    },
+    "in",
+    400,
+  ],
+  [[{ error: { code: 400, message: "in", status: "INVALID" } }], "in", 400],
+  [
+    { detail: [{ loc: ["body", "tools", 0, "strict"], msg: "no" }, { loc: ["seed"], msg: "no" }] },
+    "tools.0.strict: no; seed: no",
+    null,
+  ],
+  [{ detail: "in" }, "in", null],
+  [{ detail: { error: "in" } }, "in", null],
+  [{ errors: [{ message: "in" }, { message: "too" }] }, "in; too", null],
+  ['BAD_REQUEST: {"message":"in"}', "in", null],
+  ['Error code: 400 - {"type":"error","error":{"type":"t","message":"in"}}', "in", null],
+  ['"in"', "in", null],
+  ["in", "in", null],
+  [
+    { error_code: "B", message: 'the schema {"type":"object"} is odd' },
+    'the schema {"type":"object"} is odd',
+    "B",
+  ],
+];
+
+Deno.test("gatewayError() shows the innermost words and code, whatever the envelope", () => {
+  for (const [body, message, code] of ENVELOPES) {
+    const error = gatewayError(400, typeof body === "string" ? body : JSON.stringify(body));
+    assertEquals([error.message, error.code], [message, code as never], JSON.stringify(body));
+  }
+  assert(isErrorBody({ external_model_provider: "p", external_model_error: {} }));
+});
+
+/** Refusal → words of the advice. */
+const NEW_ADVICE: readonly (readonly [status: number, message: string, words: string])[] = [
+  [400, "Request blocked by input guardrail 'pii'", "rephrase"],
+  [400, "Output guardrail 'safety' failed to evaluate the response", "stream: false"],
+  [404, "FEATURE_DISABLED: AI Gateway", "not enabled in this workspace"],
+  [403, "Invalid access to Org: 4401770000123", "another workspace"],
+  [413, "Request size cannot exceed 4194304 bytes", "4 MB"],
+  [403, "The usage budget of this endpoint is exhausted", "budget"],
+  [400, "prompt is too long: 210000 tokens > 200000 maximum", "compact"],
+  [400, "input length and `max_tokens` exceed context limit: 1 + 2 > 2", "compact"],
+  [400, "Unsupported parameter: 'previous_response_id'", "whole conversation"],
+  [400, "Unknown parameter: 'conversation'.", "whole conversation"],
+  [400, "Unsupported parameter: 'background' is not supported.", "stream: true"],
+  [400, "Unknown parameter: 'prompt'.", "instructions"],
+  [429, "Too many tokens, please wait", "rate limit"],
+];
+
+Deno.test("gatewayError() has advice for guardrails, budgets, workspaces, and what is too long", () => {
+  for (const [status, message, words] of NEW_ADVICE) {
+    assertStringIncludes(gatewayError(status, message).message, words, message);
+  }
+  assert(!gatewayError(400, "the conversation must end with a user message").message.includes("["));
+});
+
+Deno.test("gatewayError() names ForgeCode's login to ForgeCode alone", () => {
+  const says = (client?: string) => gatewayError(401, "", { client }).message;
+  assertStringIncludes(says("Forge"), "forge provider login");
+  assertStringIncludes(says("forge/2.13.21 (linux)"), "forge provider login");
+  for (const client of [undefined, "OpenAI/JS 7.57.0", "claude-cli/2.1", "sourceforge-bot"]) {
+    assert(!/forge provider/i.test(says(client)), client);
+    assertStringIncludes(says(client), "API key");
+  }
+});
+
+Deno.test("gatewayError() says that a repeat can't help, and when one can", () => {
+  const headers = (status: number, body: string) => gatewayError(status, body).headers;
+  for (const status of [400, 401, 403, 404, 413, 422]) {
+    assertEquals(headers(status, "no")["x-should-retry"], "false", `${status}`);
+  }
+  for (const status of [429, 500, 502, 503, 504]) {
+    assertEquals(headers(status, "no")["x-should-retry"], undefined, `${status}`);
+  }
+  assertEquals(headers(429, "budget exhausted"), { "x-should-retry": "false" });
+  assertEquals(headers(200, '{"error":{"message":"broke"}}')["x-should-retry"], "false");
+  assertEquals(headers(200, '{"error":{"message":"busy","code":503}}'), {});
+  assert(Number(headers(429, "slow down")["retry-after"]) > 0);
+  assertEquals(gatewayError(429, "slow down", { retryAfter: false }).headers, {});
+  assertEquals(new BridgeError("interrupted", "x").headers, { "x-should-retry": "false" });
+  assertEquals(new BridgeError("unreachable", "x").headers, {});
+});
+
 /** Texts that make careless patterns take quadratic time. */
 const AWKWARD: readonly string[] = [
   "x" + " ".repeat(2 ** 20) + "x",
@@ -149,6 +272,10 @@ const AWKWARD: readonly string[] = [
   '{"message": "' + "a.".repeat(2 ** 19) + '"}',
   "{".repeat(2 ** 20),
   "[".repeat(2 ** 20),
+  "Basic ".repeat(2 ** 17),
+  "Basic " + "a".repeat(2 ** 20),
+  "token_".repeat(2 ** 17),
+  '{"message":'.repeat(2 ** 10) + '"x"' + "}".repeat(2 ** 10),
 ];
 
 Deno.test("gatewayError() is bounded in what it shows, and quick on a MiB of awkward text", () => {

@@ -1,5 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
-import { ToolCallCache } from "../lib/adapt/tool_call_cache.ts";
+import {
+  conversationOf,
+  isShortCallId,
+  ownerOf,
+  ToolCallCache,
+} from "../lib/adapt/tool_call_cache.ts";
 
 Deno.test("ToolCallCache gives back what it was given", () => {
   const memory = new ToolCallCache();
@@ -91,4 +96,86 @@ Deno.test("ToolCallCache doesn't keep what nests without end", () => {
   const memory = new ToolCallCache();
   memory.set("a", { fields: loop });
   assertEquals([memory.size, memory.bytes], [0, 0]);
+});
+
+Deno.test("scope() keeps conversations, owners and models apart, whatever the ids of their calls", () => {
+  const cache = new ToolCallCache();
+  const key = { owner: "ada", conversation: "c", model: "m" };
+  cache.scope(key).set("call_0", { fields: { thoughtSignature: "mine" } });
+  for (const other of [{ owner: "bob" }, { conversation: "d" }, { model: "n" }]) {
+    assertEquals(cache.scope({ ...key, ...other }).get("call_0"), undefined);
+  }
+  assertEquals(cache.scope(key).get("call_0")?.fields?.thoughtSignature, "mine");
+  assertEquals(cache.size, 1);
+  cache.scope({ ...key, model: "n" }).set("call_0", { fields: {} });
+  cache.scope(key).clear();
+  assertEquals(cache.scope(key).get("call_0"), undefined);
+  assertEquals([cache.size, cache.bytes > 0], [1, true]);
+});
+
+/** A token as a workspace issues it, with claims of ours. */
+function jwt(claims: Record<string, unknown>): string {
+  const part = (value: unknown) =>
+    btoa(JSON.stringify(value)).replace(/=+$/, "").replace(/\+/g, "-").replace(/\//g, "_");
+  return `${part({ alg: "none" })}.${part(claims)}.${part("signature")}`;
+}
+
+Deno.test("ownerOf() knows a renewed token, and tells people and keys apart", () => {
+  const token = jwt({ iss: "w", sub: "ada@example.com", iat: 1 });
+  assertEquals(
+    ownerOf(`Bearer ${token}`),
+    ownerOf(jwt({ iss: "w", sub: "ada@example.com", iat: 2 })),
+  );
+  assert(ownerOf(token) !== ownerOf(jwt({ iss: "w", sub: "bob@example.com" })));
+  assert(ownerOf(token) !== ownerOf(jwt({ iss: "v", sub: "ada@example.com" })));
+  assertEquals(ownerOf("Bearer dapi0123"), ownerOf("bearer dapi0123"));
+  assert(ownerOf("dapi0123") !== ownerOf("dapi0124"));
+  assert(!ownerOf("dapi0123456789").includes("dapi"), "no key is kept");
+  for (const odd of ["", "a.b.c", "..", "a.e30.b", "%%%.%%%.%%%"]) ownerOf(odd);
+});
+
+Deno.test("conversationOf() is the same for every turn of a conversation, in any dialect", () => {
+  const first = { role: "user", content: "hi" };
+  const id = conversationOf({ messages: [{ role: "system", content: "s" }, first] });
+  assertEquals(
+    conversationOf({ messages: [first, { role: "assistant", content: "x" }, first] }),
+    id,
+  );
+  const parts = [{ type: "text", text: "hi", cache_control: { type: "ephemeral" } }];
+  assertEquals(conversationOf({ messages: [{ role: "user", content: parts }] }), id);
+  assertEquals(conversationOf({ input: "hi" }), id);
+  const items = [{ type: "message", role: "user", content: [{ type: "input_text", text: "hi" }] }];
+  assertEquals(conversationOf({ input: items }), id);
+  assertEquals(conversationOf({ contents: [{ role: "user", parts: [{ text: "hi" }] }] }), id);
+  assert(conversationOf({ messages: [{ role: "user", content: "ho" }] }) !== id);
+  assertEquals(conversationOf({}), "");
+});
+
+Deno.test("isShortCallId() finds counters, and leaves ids that are unique", () => {
+  for (
+    const id of [
+      "",
+      "0",
+      "12",
+      "call_0",
+      "call_12",
+      "call-3",
+      "toolu_1",
+      "tool_0_1",
+      "a",
+      "call_20261126",
+    ]
+  ) {
+    assert(isShortCallId(id), id);
+  }
+  for (
+    const id of [
+      "call_8Zq3kd9aXw2L",
+      "toolu_01A09q90qw",
+      "chatcmpl-tool-8f2e1a",
+      "functions.shell:0",
+    ]
+  ) {
+    assert(!isShortCallId(id), id);
+  }
 });

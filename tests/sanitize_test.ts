@@ -1,11 +1,14 @@
 import { assert, assertEquals, assertStrictEquals, assertStringIncludes } from "@std/assert";
+import type { DialectName } from "../lib/dialects/dialect.ts";
 import type { JsonObject } from "../lib/json.ts";
+import { ADAPTIVE_CLAUDE, BUDGETED_CLAUDE, UNFORMATTED_CLAUDE } from "../lib/models/families.ts";
 import {
   formatInstruction,
   instructFormat,
   sanitize,
   SANITIZE_RULES,
   type SanitizeRule,
+  sanitizeTable,
   type Target,
   withoutField,
 } from "../lib/adapt/sanitize.ts";
@@ -33,13 +36,18 @@ function fullBody(): JsonObject {
     stream: true,
     messages: [
       { role: "system", content: "s" },
-      { role: "user", content: "u", name: "ada" },
+      {
+        role: "user",
+        content: [{ type: "text", text: "u", cache_control: { type: "ephemeral", scope: "x" } }],
+        name: "ada",
+      },
       {
         role: "assistant",
         content: "",
         reasoning_details: [{ type: "reasoning.text", text: "t" }],
         reasoning_text: "t",
         reasoning_opaque: "o",
+        reasoning: "t",
         reasoning_content: "kept",
         extra_content: { google: {} },
         tool_calls: [{
@@ -52,7 +60,12 @@ function fullBody(): JsonObject {
       { role: "tool", tool_call_id: "c", content: "r" },
     ],
     tools: [
-      { type: "function", function: { name: "f", strict: true, parameters: { type: "object" } } },
+      {
+        type: "function",
+        eager_input_streaming: true,
+        cache_control: { type: "ephemeral", scope: "x" },
+        function: { name: "f", strict: true, parameters: { type: "object" } },
+      },
       { type: "function", function: { name: "g", parameters: { properties: { strict: {} } } } },
     ],
     parallel_tool_calls: true,
@@ -67,6 +80,11 @@ function fullBody(): JsonObject {
     top_logprobs: 2,
     max_completion_tokens: 100,
     prompt_cache_key: "k",
+    service_tier: "auto",
+    context_management: {},
+    client_metadata: {},
+    system: [{ type: "text", text: "s", cache_control: { type: "ephemeral", scope: "x" } }],
+    top_k: 3,
     reasoning_effort: "low",
     stop: ["x"],
     reasoning: { enabled: true },
@@ -87,37 +105,165 @@ function has(value: unknown, path: string): boolean {
   return withoutField(value, path) !== value;
 }
 
-function targetOf(rule: SanitizeRule): Target {
+/** A model of each group that a rule can be for. */
+const MODEL_IN: Readonly<Record<string, string>> = {
+  [ADAPTIVE_CLAUDE.label]: "databricks-claude-opus-5",
+  [BUDGETED_CLAUDE.label]: "databricks-claude-sonnet-4-5",
+  [UNFORMATTED_CLAUDE.label]: "databricks-claude-sonnet-5-5",
+};
+
+const PATHS: Readonly<Record<DialectName, string>> = {
+  chat: CURSOR,
+  responses: "/openai/v1/responses",
+  messages: "/anthropic/v1/messages",
+  gemini: "/gemini/v1beta/models/m:generateContent",
+};
+
+function targetOf(rule: SanitizeRule, dialect: DialectName = "chat"): Target {
   return {
-    path: rule.surfaces?.[0] === undefined ? CURSOR : `/${rule.surfaces[0]}/v1/chat/completions`,
-    model: MODEL_OF[rule.families?.[0] ?? "open"],
-    stream: rule.stream ?? true,
+    path: rule.surfaces?.[0] === undefined
+      ? PATHS[dialect]
+      : `/${rule.surfaces[0]}/v1/chat/completions`,
+    model: rule.models ? MODEL_IN[rule.models.label] : MODEL_OF[rule.families?.[0] ?? "open"],
+    stream: rule.stream ?? (rule.models !== UNFORMATTED_CLAUDE),
   };
 }
 
 Deno.test("sanitize() applies every row of its table where the row says so", () => {
   for (const rule of SANITIZE_RULES) {
-    assert(has(fullBody(), rule.field), `the test's body has no ${rule.field}`);
-    const { body, dropped } = sanitize(fullBody(), targetOf(rule));
-    assert(!has(body, rule.field), rule.field);
-    assert(dropped.some((word) => word.startsWith(rule.field)), `${rule.field} is not named`);
-    if (rule.becomes) assertEquals(body[rule.becomes], fullBody()[rule.field]);
     assert(rule.why.length > 3);
+    if (rule.change) continue;
+    assert(has(fullBody(), rule.field), `the test's body has no ${rule.field}`);
+    for (const dialect of rule.dialects ?? ["chat"]) {
+      const { body, dropped } = sanitize(fullBody(), targetOf(rule, dialect), dialect);
+      assert(!has(body, rule.field), rule.field);
+      assert(dropped.some((word) => word.startsWith(rule.field)), `${rule.field} is not named`);
+      if (rule.becomes) assertEquals(body[rule.becomes], fullBody()[rule.field]);
+    }
   }
 });
 
 Deno.test("sanitize() leaves a row's field alone where the row does not apply", () => {
   for (const rule of SANITIZE_RULES) {
-    const target = targetOf(rule);
-    const elsewhere: Target[] = [
-      ...rule.surfaces ? [{ ...target, path: "/elsewhere/v1/chat" }] : [],
-      ...rule.families ? [{ ...target, model: OPEN }] : [],
-      ...rule.stream === undefined ? [] : [{ ...target, stream: !rule.stream }],
-    ];
-    for (const other of elsewhere) {
-      assert(has(sanitize(fullBody(), other).body, rule.field), `${rule.field} at ${other.path}`);
+    if (rule.change) continue;
+    for (const dialect of ["chat", "responses", "messages"] as const) {
+      const here = (rule.dialects ?? ["chat"]).includes(dialect);
+      const target = targetOf(rule, dialect);
+      const elsewhere: Target[] = here
+        ? [
+          ...rule.surfaces ? [{ ...target, path: "/elsewhere/v1/chat" }] : [],
+          ...rule.families || rule.models ? [{ ...target, model: OPEN }] : [],
+          ...rule.stream === undefined ? [] : [{ ...target, stream: !rule.stream }],
+        ]
+        : [target];
+      for (const other of elsewhere) {
+        if (SANITIZE_RULES.some((one) => one !== rule && one.field === rule.field)) continue;
+        assert(
+          has(sanitize(fullBody(), other, dialect).body, rule.field),
+          `${rule.field} in ${dialect}`,
+        );
+      }
     }
   }
+});
+
+/** What a request has and the model → what is sent. */
+const CHANGES: readonly (readonly [
+  model: string,
+  given: JsonObject,
+  sent: JsonObject,
+  dialect?: DialectName,
+])[] = [
+  ["claude-opus-5", { temperature: 0.3, top_p: 0.9, top_k: 3 }, {}],
+  ["claude-opus-4-7", { temperature: 0.3 }, {}],
+  ["claude-haiku-5-5", { temperature: 0.3 }, {}],
+  ["claude-opus-4-6", { temperature: 0.3 }, { temperature: 0.3 }],
+  ["claude-haiku-4-5", { top_p: 0.3 }, { top_p: 0.3 }],
+  ["claude-sonnet-4-5", { temperature: 0.3, top_p: 0.9 }, { temperature: 0.3 }],
+  ["glm-5-2", { temperature: 0.3, top_p: 0.9 }, { temperature: 0.3, top_p: 0.9 }],
+  [
+    "claude-opus-5",
+    { thinking: { type: "enabled", budget_tokens: 4000 } },
+    { thinking: { type: "adaptive" }, output_config: { effort: "medium" } },
+  ],
+  [
+    "claude-fable-5",
+    { thinking: { type: "enabled", budget_tokens: 32_000 }, output_config: { effort: "max" } },
+    { thinking: { type: "adaptive" }, output_config: { effort: "max" } },
+    "messages",
+  ],
+  ["claude-sonnet-5", { thinking: { type: "adaptive" } }, { thinking: { type: "adaptive" } }],
+  [
+    "claude-sonnet-4-5",
+    {
+      max_tokens: 8192,
+      thinking: { type: "enabled", budget_tokens: 10_000 },
+      temperature: 0.2,
+      top_k: 4,
+    },
+    { max_tokens: 8192, thinking: { type: "enabled", budget_tokens: 6144 }, temperature: 1 },
+  ],
+  [
+    "claude-sonnet-4-5",
+    { max_tokens: 8192, thinking: { type: "enabled", budget_tokens: 100 } },
+    { max_tokens: 8192, thinking: { type: "enabled", budget_tokens: 1024 } },
+    "messages",
+  ],
+  ["claude-sonnet-4-5", { max_tokens: 500, thinking: { type: "enabled", budget_tokens: 2000 } }, {
+    max_tokens: 500,
+  }],
+  ["gpt-5-5", { background: true, max_output_tokens: 5 }, {
+    background: true,
+    max_output_tokens: 16,
+  }, "responses"],
+  ["gpt-5-5", { background: false, store: true, context_management: [] }, {}, "responses"],
+  ["glm-5-3-flash", { max_tokens: 60_000 }, { max_tokens: 25_000 }],
+  ["gpt-5-5", { previous_response_id: "r", conversation: "c" }, {
+    previous_response_id: "r",
+    conversation: "c",
+  }, "responses"],
+];
+
+Deno.test("sanitize() changes what a family would refuse, and nothing for others", () => {
+  for (const [model, given, sent, dialect = "chat"] of CHANGES) {
+    const target = {
+      path: dialect === "chat" ? MLFLOW : PATHS[dialect],
+      model: `databricks-${model}`,
+      stream: false,
+    };
+    assertEquals(sanitize(given, target, dialect).body, sent, `${model} ${JSON.stringify(given)}`);
+  }
+});
+
+Deno.test("sanitize() sends developer messages as system messages to mlflow", () => {
+  const messages = [{ role: "developer", content: "x" }, { role: "user", content: "y" }];
+  const roles = (path: string) =>
+    (sanitize({ messages }, { path, model: OPEN, stream: false }).body.messages as typeof messages)
+      .map(({ role }) => role);
+  assertEquals(roles(MLFLOW), ["system", "user"]);
+  assertEquals(roles(CURSOR), ["developer", "user"]);
+});
+
+Deno.test("sanitize() turns a response_format that a model refuses into an instruction", () => {
+  const given = { messages: [], response_format: { type: "json_object" } };
+  for (const model of ["claude-opus-5-5", "claude-haiku-5-5", "claude-fable-5-1"]) {
+    const { body } = sanitize(given, { path: MLFLOW, model, stream: false });
+    assert(!("response_format" in body) && (body.messages as unknown[]).length === 1, model);
+  }
+  const { body } = sanitize(given, { path: MLFLOW, model: "claude-opus-5", stream: false });
+  assertEquals(body, given);
+});
+
+const DOCS = new URL("../docs/adjustments.md", import.meta.url);
+
+Deno.test("docs/adjustments.md has the table of the code; FD_BRIDGE_WRITE_DOCS=1 writes it", () => {
+  const [begin, end] = ["<!-- deno-fmt-ignore-start -->\n", "\n<!-- deno-fmt-ignore-end -->"];
+  const text = Deno.readTextFileSync(DOCS);
+  const [head, rest] = text.split(begin);
+  const [table, tail] = rest.split(end);
+  if (Deno.env.get("FD_BRIDGE_WRITE_DOCS") === "1") {
+    Deno.writeTextFileSync(DOCS, head + begin + sanitizeTable() + end + tail);
+  } else assertEquals(table, sanitizeTable());
 });
 
 Deno.test("sanitize() touches nothing else, and never the client's body", () => {
@@ -125,7 +271,7 @@ Deno.test("sanitize() touches nothing else, and never the client's body", () => 
   const { body } = sanitize(given, { path: MLFLOW, model: OPEN, stream: true });
   assertEquals(given, fullBody());
   const touched = new Set([
-    ...SANITIZE_RULES.map(({ field }) => field.split(/[.[]/)[0]),
+    ...SANITIZE_RULES.filter(({ models }) => !models).map(({ field }) => field.split(/[.[]/)[0]),
     "max_tokens",
   ]);
   const kept = Object.keys(given).filter((name) => !touched.has(name));
@@ -203,10 +349,10 @@ Deno.test("formatInstruction() asks for JSON where the format does, and for noth
 
 Deno.test("instructFormat() finds its place behind leading system and developer messages", () => {
   const roles = (...given: string[]) =>
-    (instructFormat(
-      { messages: given.map((role) => ({ role, content: "x" })) },
-      { type: "json_object" },
-    ).messages as JsonObject[]).map(({ role }) => role);
+    (instructFormat({
+      messages: given.map((role) => ({ role, content: "x" })),
+      response_format: { type: "json_object" },
+    }).messages as JsonObject[]).map(({ role }) => role);
   assertEquals(roles("user"), ["system", "user"]);
   assertEquals(roles("system", "developer", "user", "system"), [
     "system",

@@ -6,17 +6,24 @@
  * @module
  */
 
-import { type Family, familyOf } from "../models/families.ts";
+import type { CallScope } from "../dialects/dialect.ts";
 import { hash64 } from "../hash.ts";
 import { isObject, type JsonObject } from "../json.ts";
-import type { ToolCallCache } from "./tool_call_cache.ts";
+import { type Family, familyOf, isIn, KIMI, type ModelGroup } from "../models/families.ts";
+import { mapKeeping } from "./paths.ts";
+import { reasoningParts, reasoningTextOf } from "./reasoning.ts";
+import { withTypes } from "./schema.ts";
+import { cleanToolName } from "./tool_names.ts";
+import { trimLast } from "./turns.ts";
 
 /** What a repair may look at. */
 export interface HistorySetting {
-  /** The family of the model. */
-  readonly family: Family;
-  /** Where fields that chat clients drop were kept, by call. */
-  readonly memory?: ToolCallCache;
+  /** The model, as the client asked for it. */
+  readonly model: string;
+  /** The names of the request's tools. */
+  readonly offered: ReadonlySet<string>;
+  /** What chat clients can't carry, by call. */
+  readonly calls?: CallScope;
 }
 
 /** One demand on the history. */
@@ -25,8 +32,10 @@ export interface HistoryRule {
   readonly what: string;
   /** Families it is for; all where missing. */
   readonly families?: readonly Family[];
-  /** The messages, mended. */
-  readonly mend: (messages: JsonObject[], setting: HistorySetting) => JsonObject[];
+  /** Models it is for; all where missing. */
+  readonly models?: ModelGroup;
+  /** The messages, repaired; the same array where nothing is to repair. */
+  readonly repair: (messages: JsonObject[], setting: HistorySetting) => JsonObject[];
 }
 
 /** Text for a call whose result the client doesn't have, and for a result that says nothing. */
@@ -37,96 +46,177 @@ const EMPTY_RESULT = "(no output)";
 export const HISTORY_RULES: readonly HistoryRule[] = [
   {
     what:
+      "tokens of the model's own format go from the names of calls: `shell<|channel|>commentary`",
+    repair: (messages, { offered }) => mapCalls(messages, (call) => withCleanName(call, offered)),
+  },
+  {
+    what: "arguments of a call that are empty, or no JSON object, become `{}`",
+    repair: (messages) => mapCalls(messages, withArguments),
+  },
+  {
+    what:
       "results stand right behind their calls, orphan results go, a call without a result gets one",
-    mend: pairResults,
+    repair: pairResults,
   },
   {
     what: "empty text parts go; they are refused",
-    mend: (messages) => messages.map(withoutEmptyParts),
+    repair: (messages) => mapKeeping(messages, withoutEmptyParts),
   },
   {
     what: "Claude refuses empty text: it goes beside tool calls, or the message does",
     families: ["claude"],
-    mend: (messages) => messages.flatMap(withoutEmptyText),
+    repair: (messages) => messages.flatMap(withoutEmptyText),
   },
   {
-    what: "Claude wants signed reasoning back as the content part that it was",
+    what:
+      "Claude wants its signed and its redacted reasoning back as the content parts that they were, from the client or from memory",
     families: ["claude"],
-    mend: (messages) => messages.map(withReasoning),
+    repair: (messages, setting) =>
+      mapKeeping(messages, (message) => withReasoning(message, setting)),
+  },
+  {
+    what: "Claude refuses white space at the end of an unfinished answer",
+    families: ["claude"],
+    repair: (messages) => trimLast({ messages }).messages as JsonObject[],
+  },
+  {
+    what: "Kimi wants its reasoning back as `reasoning_content`",
+    models: KIMI,
+    repair: (messages) => mapKeeping(messages, withReasoningContent),
   },
   {
     what: "Gemini wants `thoughtSignature` back at the top level of its call",
     families: ["gemini"],
-    mend: (messages, { memory }) => messages.map((message) => withSignatures(message, memory)),
+    repair: (messages, { calls }) => mapCalls(messages, (call) => withSignature(call, calls)),
   },
   {
     what: "tool call ids are at most 64 characters",
     families: ["gpt"],
-    mend: (messages) => messages.map(shortIds),
+    repair: (messages) => mapKeeping(messages, shortIds),
   },
 ];
 
 /**
- * Mends a body's history for a model, and gives every tool the `parameters` that Llama demands.
+ * Repairs a chat request's history for a model, and gives every tool a schema with the types that
+ * Databricks, Llama and Gemini demand.
  *
  * @param body A chat request; it is not changed.
- * @param model The model, by any of its names.
- * @param memory Where fields that chat clients drop were kept, by call.
+ * @param model The model, as the client asked for it.
+ * @param calls What chat clients can't carry, by call.
  *
  * @example
  * ```ts
- * import { mendHistory } from "./history.ts";
+ * import { assertEquals } from "@std/assert";
+ * import { repairHistory } from "./history.ts";
  *
  * const body = { messages: [{ role: "tool", tool_call_id: "gone", content: "x" }] };
- * const { messages } = mendHistory(body, "databricks-claude-sonnet-5");
- * if ((messages as unknown[]).length !== 0) throw new Error("a result without its call goes");
+ * const { messages } = repairHistory(body, "databricks-claude-sonnet-5");
+ * assertEquals(messages, [], "a result without its call goes");
  * ```
  */
-export function mendHistory(body: JsonObject, model: string, memory?: ToolCallCache): JsonObject {
+export function repairHistory(body: JsonObject, model: string, calls?: CallScope): JsonObject {
   if (!Array.isArray(body.messages)) return body;
   const family = familyOf(model);
+  const setting: HistorySetting = { model, calls, offered: toolNames(body.tools) };
   let messages = body.messages.filter(isObject);
   for (const rule of HISTORY_RULES) {
     if (rule.families && !rule.families.includes(family)) continue;
-    messages = rule.mend(messages, { family, memory });
+    if (rule.models && !isIn(rule.models, model)) continue;
+    messages = rule.repair(messages, setting);
   }
-  const tools = Array.isArray(body.tools) ? body.tools.map(withParameters) : body.tools;
-  return tools === undefined ? { ...body, messages } : { ...body, messages, tools };
+  if (!Array.isArray(body.tools)) return { ...body, messages };
+  const tools = mapKeeping(body.tools, (tool) => withParameters(tool, family === "gemini"));
+  return { ...body, messages, tools };
 }
 
-/** The calls of an assistant's message. */
+function toolNames(tools: unknown): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const tool of Array.isArray(tools) ? tools : []) {
+    const name = isObject(tool) && isObject(tool.function) ? tool.function.name : undefined;
+    if (typeof name === "string") names.add(name);
+  }
+  return names;
+}
+
+/** Messages whose calls are changed; the same array where none was. */
+function mapCalls(messages: JsonObject[], change: (call: JsonObject) => JsonObject): JsonObject[] {
+  return mapKeeping(messages, (message) => {
+    if (message.role !== "assistant" || !Array.isArray(message.tool_calls)) return message;
+    const calls = mapKeeping(message.tool_calls, (call) => isObject(call) ? change(call) : call);
+    return calls === message.tool_calls ? message : { ...message, tool_calls: calls };
+  });
+}
+
+function withCleanName(call: JsonObject, offered: ReadonlySet<string>): JsonObject {
+  const definition = call.function;
+  if (!isObject(definition) || typeof definition.name !== "string") return call;
+  const name = cleanToolName(definition.name, offered);
+  return name === definition.name ? call : { ...call, function: { ...definition, name } };
+}
+
+/** Arguments as every model takes them: the text of a JSON object. */
+function withArguments(call: JsonObject): JsonObject {
+  const definition = call.function;
+  if (!isObject(definition)) return call;
+  const given = definition.arguments;
+  let text = "{}";
+  if (isObject(given)) text = JSON.stringify(given);
+  else if (typeof given === "string") {
+    try {
+      if (isObject(JSON.parse(given))) text = given;
+    } catch {
+      // Cut off, or never JSON: the model sees that its call came to nothing.
+    }
+  }
+  return text === given ? call : { ...call, function: { ...definition, arguments: text } };
+}
+
+/** The calls of an assistant message. */
 function callsOf(message: JsonObject): JsonObject[] {
   if (message.role !== "assistant" || !Array.isArray(message.tool_calls)) return [];
   return message.tool_calls.filter(isObject);
+}
+
+/** The results of each call, in order. */
+class Queues {
+  readonly #queues = new Map<unknown, { list: JsonObject[]; next: number }>();
+
+  constructor(results: readonly JsonObject[]) {
+    for (const result of results) {
+      // A client that was given no id sends null on one side, and perhaps nothing on the other.
+      const id = result.tool_call_id ?? null;
+      const queue = this.#queues.get(id);
+      if (queue) queue.list.push(result);
+      else this.#queues.set(id, { list: [result], next: 0 });
+    }
+  }
+
+  /** The first result for an id that wasn't taken yet. */
+  take(id: unknown): JsonObject | undefined {
+    const queue = this.#queues.get(id ?? null);
+    return queue?.list[queue.next++];
+  }
 }
 
 function pairResults(messages: JsonObject[]): JsonObject[] {
   if (!messages.some((message) => message.role === "tool" || callsOf(message).length > 0)) {
     return messages;
   }
-  const results = new Map<unknown, JsonObject[]>();
-  for (const message of messages) {
-    if (message.role !== "tool") continue;
-    // A client that was given no id sends null on one side, and perhaps nothing on the other.
-    const id = message.tool_call_id ?? null;
-    const known = results.get(id);
-    if (known) known.push(message);
-    else results.set(id, [message]);
-  }
-  const mended: JsonObject[] = [];
+  const results = new Queues(messages.filter((message) => message.role === "tool"));
+  const paired: JsonObject[] = [];
   messages.forEach((message, at) => {
     if (message.role === "tool") return;
-    mended.push(message);
+    paired.push(message);
     for (const call of callsOf(message)) {
       // The same id may be used again in a later turn: first call, first result.
-      const result = results.get(call.id ?? null)?.shift();
-      if (result) mended.push(result);
+      const result = results.take(call.id);
+      if (result) paired.push(result);
       else if (at < messages.length - 1) {
-        mended.push({ role: "tool", tool_call_id: call.id, content: NO_RESULT });
+        paired.push({ role: "tool", tool_call_id: call.id, content: NO_RESULT });
       }
     }
   });
-  return mended;
+  return paired;
 }
 
 function isEmptyText(part: unknown): boolean {
@@ -152,21 +242,39 @@ function withoutEmptyText(message: JsonObject): JsonObject[] {
   return [rest];
 }
 
-function withReasoning(message: JsonObject): JsonObject {
-  const details = message.reasoning_details;
-  if (message.role !== "assistant" || !Array.isArray(details)) return message;
-  // Unsigned reasoning is refused: it can only be left out.
-  const summary = details.filter((detail): detail is JsonObject =>
-    isObject(detail) && typeof detail.signature === "string" && detail.signature !== ""
-  ).map(({ text, signature }) => ({ type: "summary_text", text: text ?? "", signature }));
-  if (summary.length === 0) return message;
+/** Claude's reasoning of one turn, as the content parts that it was. */
+function withReasoning(message: JsonObject, { model, calls }: HistorySetting): JsonObject {
+  if (message.role !== "assistant") return message;
   const { content } = message;
   const parts = Array.isArray(content)
     ? content
     : typeof content === "string" && content !== ""
     ? [{ type: "text", text: content }]
     : [];
-  return { ...message, content: [{ type: "reasoning", summary }, ...parts] };
+  // What a client joined or reordered no longer fits its signature: what was kept comes first.
+  const [first] = callsOf(message);
+  const kept = typeof first?.id === "string" ? calls?.get(first.id) : undefined;
+  const items = kept?.model === undefined || kept.model === model ? kept?.items : undefined;
+  const remembered = reasoningParts(items ?? []);
+  const own = parts.filter((part) => isObject(part) && part.type !== "text" && isReasoning(part));
+  const reasoning = remembered.length > 0
+    ? remembered
+    : own.length > 0
+    ? own
+    : reasoningParts(Array.isArray(message.reasoning_details) ? message.reasoning_details : []);
+  if (reasoning.length === 0 || reasoning === own) return message;
+  return { ...message, content: [...reasoning, ...parts.filter((part) => !isReasoning(part))] };
+}
+
+function isReasoning(part: unknown): boolean {
+  return isObject(part) && ["reasoning", "thinking", "redacted_thinking"].includes(`${part.type}`);
+}
+
+/** The reasoning of one turn as the flat text that Kimi wants back. */
+function withReasoningContent(message: JsonObject): JsonObject {
+  if (message.role !== "assistant" || typeof message.reasoning_content === "string") return message;
+  const text = reasoningTextOf(message);
+  return text === "" ? message : { ...message, reasoning_content: text };
 }
 
 function signatureIn(call: JsonObject): unknown {
@@ -174,17 +282,12 @@ function signatureIn(call: JsonObject): unknown {
   return isObject(google) ? google.thought_signature : undefined;
 }
 
-function withSignatures(message: JsonObject, memory: ToolCallCache | undefined): JsonObject {
-  const calls = callsOf(message);
-  if (calls.length === 0) return message;
-  return {
-    ...message,
-    tool_calls: calls.map((call) => {
-      const kept = typeof call.id === "string" ? memory?.get(call.id)?.fields : undefined;
-      const signature = call.thoughtSignature ?? kept?.thoughtSignature ?? signatureIn(call);
-      return signature === undefined ? call : { ...kept, ...call, thoughtSignature: signature };
-    }),
-  };
+function withSignature(call: JsonObject, calls: CallScope | undefined): JsonObject {
+  const kept = typeof call.id === "string" ? calls?.get(call.id)?.fields : undefined;
+  const signature = call.thoughtSignature ?? kept?.thoughtSignature ?? signatureIn(call);
+  return signature === undefined || signature === call.thoughtSignature
+    ? call
+    : { ...kept, ...call, thoughtSignature: signature };
 }
 
 /** The longest id that the GPT models take, in characters. */
@@ -219,17 +322,19 @@ function shortIds(message: JsonObject): JsonObject {
   return { ...message, tool_calls: calls.map((call) => ({ ...call, id: shortId(call.id) })) };
 }
 
-function withParameters(tool: unknown): unknown {
-  if (
-    !isObject(tool) || tool.type !== "function" || !isObject(tool.function) ||
-    isObject(tool.function.parameters)
-  ) {
-    return tool;
-  }
-  return {
-    ...tool,
-    function: { ...tool.function, parameters: { type: "object", properties: {} } },
-  };
+/** A tool whose schema is an object's, and says every type that it can tell. */
+function withParameters(tool: unknown, every: boolean): unknown {
+  if (!isObject(tool) || tool.type !== "function" || !isObject(tool.function)) return tool;
+  const { parameters } = tool.function;
+  const given = isObject(parameters) ? parameters : {};
+  const root = given.type === undefined ? { type: "object", ...given } : given;
+  const whole = root.type === "object" && root.properties === undefined && root !== parameters
+    ? { ...root, properties: {} }
+    : root;
+  const typed = withTypes(whole, every);
+  return typed === parameters
+    ? tool
+    : { ...tool, function: { ...tool.function, parameters: typed } };
 }
 
 /**
@@ -247,28 +352,27 @@ function withParameters(tool: unknown): unknown {
  * ```
  */
 export function oneCallATurn(messages: readonly JsonObject[]): JsonObject[] {
-  const mended: JsonObject[] = [];
+  const turns: JsonObject[] = [];
+  const results = new Queues(messages.filter((message) => message.role === "tool"));
   const taken = new Set<JsonObject>();
-  messages.forEach((message, at) => {
-    if (taken.has(message)) return;
+  for (const message of messages) {
+    if (taken.has(message)) continue;
     const calls = callsOf(message);
     if (calls.length < 2) {
-      mended.push(message);
-      return;
+      turns.push(message);
+      if (message.role === "tool") taken.add(message);
+      if (calls.length === 0) continue;
     }
     calls.forEach((call, turn) => {
-      mended.push({
-        ...message,
-        content: turn === 0 ? message.content ?? "" : "",
-        tool_calls: [call],
-      });
-      const result = messages.slice(at + 1).find((other) =>
-        other.role === "tool" && other.tool_call_id === call.id && !taken.has(other)
-      );
-      if (!result) return;
+      if (calls.length > 1) {
+        const content = turn === 0 ? message.content ?? "" : "";
+        turns.push({ ...message, content, tool_calls: [call] });
+      }
+      const result = results.take(call.id);
+      if (result === undefined || taken.has(result)) return;
       taken.add(result);
-      mended.push(result);
+      turns.push(result);
     });
-  });
-  return mended;
+  }
+  return turns;
 }

@@ -1,21 +1,22 @@
 /**
- * What a refusal teaches. The gateway says what it won't take in words that are known
- * ({@linkcode REFUSALS}): a field to drop, another dialect, surface or name. A lesson is kept for its
- * model, so that no later request repeats a refusal.
+ * Infers from refusals how a model wants its requests, and remembers it: a field to drop, another
+ * dialect, surface or name. What is remembered fades after an hour and is then tried again, because
+ * gateways change, and one refusal may have been a mistake.
  *
  * @module
  */
 
-import type { JsonObject } from "../json.ts";
-import { applyLesson, describeLesson, type Lesson } from "./adjustments.ts";
 import type { DialectName } from "../dialects/dialect.ts";
+import type { JsonObject } from "../json.ts";
 import { type Catalog, type Route, surfaceRoute } from "../models/catalog.ts";
-import { REFUSALS } from "./refusals.ts";
+import { type Adjustment, applyAdjustment, describeAdjustment } from "./adjustments.ts";
+import { type GatewayRefusal, inferAll } from "./inference.ts";
+import { type Inferred, isGptName } from "./refusals.ts";
 
-export { describeLesson, type Lesson } from "./adjustments.ts";
-export { type Refusal, REFUSALS, type Sent } from "./refusals.ts";
+export { type Adjustment, describeAdjustment } from "./adjustments.ts";
+export type { GatewayRefusal } from "./inference.ts";
 
-/** How a request to a model is sent, with everything that was learned about it. */
+/** How a request is sent: where to, and with which adjustments. */
 export interface Plan {
   /** The model as the client asked for it. */
   readonly model: string;
@@ -25,135 +26,297 @@ export interface Plan {
   readonly route: Route;
   /** What is spoken there. */
   readonly dialect: DialectName;
-  /** Lessons about the body. */
-  readonly lessons: readonly Lesson[];
+  /** What is changed of the body: what was remembered, and what this request was refused for. */
+  readonly adjustments: readonly Adjustment[];
+  /** How many of this request's refusals led to another attempt. */
+  readonly rounds: number;
   /** The list that it was made with. */
-  readonly catalogue?: Catalog;
-  /** The dialect that the request is written in, where it can't be said in the other one. */
+  readonly catalog?: Catalog;
+  /** The gateway's base: what one workspace refuses another may take. */
+  readonly workspace?: string;
+  /** The dialect that the request is written in, where it can't be said in another one. */
+  readonly only?: DialectName;
+  /** The refusal of the surface that was asked first, once another one was. */
+  readonly firstRefusal?: GatewayRefusal;
+}
+
+/** What a plan may be told beside the model. */
+export interface PlanOptions {
+  /** The gateway's base: what one workspace refuses another may take. */
+  readonly workspace?: string;
+  /** The dialect that the request is written in, where it can't be said in another one. */
   readonly only?: DialectName;
 }
 
-/** How many models' lessons are kept; the ones that were learned first go first. */
+/** What a refusal led to. */
+export interface Inference {
+  /** What was inferred from it. */
+  readonly adjustments: readonly Adjustment[];
+  /** How the request is to be sent next. */
+  readonly plan: Plan;
+}
+
+/** How a {@linkcode Negotiator} is set up. */
+export interface NegotiatorOptions {
+  /** The clock, in milliseconds. @default {Date.now} */
+  now?: () => number;
+}
+
+/** How often one request is sent again because of what a refusal said. */
+export const MAX_ROUNDS = 5;
+
+/** How many models' adjustments are kept; the ones that were inferred first go first. */
 const MAX_MODELS = 1000;
 
+/** How many adjustments are kept for one model; the oldest go first. */
+export const MAX_ADJUSTMENTS = 64;
+
+/** How long an adjustment is kept, in milliseconds. */
+export const LIFETIME = 60 * 60 * 1000;
+
+/** One adjustment in memory. */
+interface Remembered {
+  readonly adjustment: Adjustment;
+  /** When it was inferred, in milliseconds. */
+  readonly at: number;
+}
+
+/** What is remembered about a model in a workspace. */
+interface Memory {
+  readonly model: string;
+  adjustments: Remembered[];
+  /** The places, surface and dialect, that refused to serve the model, and when. */
+  readonly left: Map<string, number>;
+}
+
 /**
- * The memory of what refusals taught, per model.
+ * Infers adjustments from refusals and remembers them, by workspace and model.
  *
  * @example
  * ```ts
+ * import { assertEquals } from "@std/assert";
  * import { Negotiator } from "./negotiator.ts";
  * import { parseModels, routeOf } from "../models/catalog.ts";
  *
- * const catalogue = parseModels('{"models": []}', "models.json");
+ * const catalog = parseModels('{"models": []}', "models.json");
+ * const route = routeOf(catalog, "databricks-gpt-5-5", "chat");
  * const negotiator = new Negotiator();
- * const route = routeOf(catalogue, "databricks-gpt-5-5", "chat");
- * const plan = negotiator.plan(catalogue, "databricks-gpt-5-5", route);
- * negotiator.learn(plan, 400, "Unsupported parameter: 'messages'", { messages: [] });
- * const next = negotiator.plan(catalogue, "databricks-gpt-5-5", route);
- * if (next.dialect !== "responses") throw new Error("remembered");
+ * const plan = negotiator.plan(catalog, "databricks-gpt-5-5", route);
+ * const refusal = { status: 400, message: "Unsupported parameter: 'seed'" };
+ * const inference = negotiator.infer(plan, refusal, { messages: [], seed: 1 });
+ * assertEquals(inference?.plan.adjustments, [{ type: "drop", path: "seed" }]);
+ * const later = negotiator.plan(catalog, "databricks-gpt-5-5", route);
+ * assertEquals(later.adjustments, inference?.plan.adjustments);
  * ```
  */
 export class Negotiator {
-  readonly #lessons = new Map<string, Lesson[]>();
-  /** Model → the places, surface and dialect, that have sent its requests elsewhere. */
-  readonly #leftPlaces = new Map<string, Set<string>>();
+  readonly #memories = new Map<string, Memory>();
+  readonly #now: () => number;
+
+  /** Makes a negotiator that remembers nothing yet. */
+  constructor({ now = Date.now }: NegotiatorOptions = {}) {
+    this.#now = now;
+  }
 
   /**
    * How to send a request to a model, given where its route leads.
    *
-   * @param catalogue The list in force: a surface that it doesn't have can't be switched to.
+   * @param catalog The list in force: a surface that it doesn't have can't be used.
    * @param model The model as the client asked for it.
    * @param route Where the list sends it.
-   * @param only The dialect that the request is written in, where it can't be said in the other one.
    */
-  plan(catalogue: Catalog, model: string, route: Route, only?: DialectName): Plan {
-    const lessons = this.#lessons.get(model) ?? [];
+  plan(catalog: Catalog, model: string, route: Route, options: PlanOptions = {}): Plan {
     let plan: Plan = {
       model,
       name: model,
       route,
       dialect: route.dialect,
-      lessons,
-      catalogue,
-      only,
+      adjustments: [],
+      rounds: 0,
+      catalog,
+      ...options,
     };
-    for (const lesson of lessons) {
-      const next = steer(plan, lesson, catalogue);
-      if (!isDetour(lesson) || fits(next)) plan = next;
+    for (const { adjustment } of this.#remembered(plan)?.adjustments ?? []) {
+      const next = adjust(plan, adjustment);
+      if (!isDetour(adjustment) || fits(next)) plan = next;
     }
     return plan;
   }
 
   /**
-   * Takes a refusal as a fact, where it says something new.
+   * What follows from a refusal. Remembers what it says about the model.
    *
-   * @param plan What was tried.
-   * @param status The gateway's status.
-   * @param message Its words.
-   * @param body The body that was refused.
-   * @returns What was learned, or undefined: then the refusal is the answer.
+   * @param plan How the refused request was sent.
+   * @param refusal What the gateway answered, unwrapped; the bridge's advice in its message doesn't count.
+   * @param sent The body that was refused, as it was sent.
+   * @returns How to send the request again; undefined where the refusal is the answer.
    */
-  learn(plan: Plan, status: number, message: string, body: JsonObject): Lesson | undefined {
-    for (const refusal of REFUSALS) {
-      if (!refusal.status.includes(status)) continue;
-      const match = refusal.words.exec(message);
-      if (!match) continue;
-      const lesson = refusal.teaches(match, { body, name: plan.name });
-      if (lesson === undefined || isKnown(lesson, plan)) return undefined;
-      if (isDetour(lesson) && !(fits(steerTo(plan, lesson)) && this.#mayGo(plan, lesson))) {
-        return undefined;
+  infer(plan: Plan, refusal: GatewayRefusal, sent: JsonObject): Inference | undefined {
+    if (plan.rounds >= MAX_ROUNDS) return undefined;
+    for (const reading of inferAll(refusal, { body: sent, name: plan.name })) {
+      const adjustments: Adjustment[] = [];
+      let next = plan;
+      for (const inferred of reading) {
+        const adjustment = this.#choose(inferred, next);
+        if (adjustment === undefined || adjustments.length >= MAX_ADJUSTMENTS) continue;
+        adjustments.push(adjustment);
+        next = adjust(next, adjustment);
       }
-      this.#remember(plan.model, lesson);
-      return lesson;
+      if (adjustments.length === 0) continue;
+      if (adjustments.some(({ type }) => type === "surface")) {
+        next = { ...next, firstRefusal: plan.firstRefusal ?? refusal };
+      }
+      for (const adjustment of adjustments) {
+        if (!adjustment.once) this.#remember(plan, adjustment);
+      }
+      return { adjustments, plan: { ...next, rounds: plan.rounds + 1 } };
     }
     return undefined;
   }
 
+  /** Everything that is remembered, for the log and the doctor: model → adjustments in words. */
+  get known(): ReadonlyMap<string, readonly string[]> {
+    const known = new Map<string, string[]>();
+    for (const [key, { model }] of this.#memories) {
+      const { adjustments } = this.#fresh(key)!;
+      if (adjustments.length === 0) continue;
+      const words = adjustments.map(({ adjustment }) => describeAdjustment(adjustment));
+      known.set(model, [...known.get(model) ?? [], ...words]);
+    }
+    return known;
+  }
+
+  /** The adjustment for what was inferred, or undefined where it leads nowhere new. */
+  #choose(inferred: Inferred, plan: Plan): Adjustment | undefined {
+    switch (inferred.type) {
+      case "elsewhere":
+        return this.#nextSurface(plan, inferred.prefer);
+      case "surface":
+      case "dialect":
+        return this.#mayGo(plan, inferred) ? inferred : undefined;
+      case "name":
+        return inferred.name === plan.name ? undefined : inferred;
+      default: {
+        const key = JSON.stringify(inferred);
+        return plan.adjustments.some((old) => JSON.stringify(old) === key) ? undefined : inferred;
+      }
+    }
+  }
+
   /**
-   * Whether a lesson leads to a place that hasn't sent this model's requests elsewhere itself. Two places
-   * that point at each other teach nothing: then the list's own route holds again, and requests that
-   * it does take are not sent astray because of one that it didn't.
+   * The next surface that may have the model: the preferred one, then those of its family. None twice,
+   * and none that has refused the model before.
    */
-  #mayGo(plan: Plan, lesson: Lesson): boolean {
-    const left = this.#leftPlaces.get(plan.model) ?? new Set();
-    this.#leftPlaces.delete(plan.model);
-    this.#leftPlaces.set(plan.model, left.add(placeOf(plan)));
-    prune(this.#leftPlaces);
-    if (!left.has(placeOf(steerTo(plan, lesson)))) return true;
-    const lessons = this.#lessons.get(plan.model);
-    if (lessons) this.#lessons.set(plan.model, lessons.filter((old) => !isDetour(old)));
+  #nextSurface(plan: Plan, prefer: string | undefined): Adjustment | undefined {
+    const { catalog, model, route } = plan;
+    const family = isGptName(model) ? ["cursor", "openai", "mlflow"] : ["mlflow", "openai"];
+    const order = prefer === undefined
+      ? family
+      : [prefer, ...family.filter((one) => one !== prefer)];
+    this.#leave(plan);
+    for (const surface of order) {
+      const exists = catalog !== undefined && surfaceRoute(catalog, surface) !== undefined;
+      const adjustment: Adjustment = exists ? { type: "surface", surface } : {
+        // Without such a surface its dialect alone may do: `cursor` speaks both.
+        type: "dialect",
+        dialect: surface === "openai" ? "responses" : "chat",
+      };
+      if (!exists && surface !== prefer) continue;
+      if (exists && surface === route.surface && plan.dialect === route.dialect) continue;
+      if (this.#isOpen(adjust(plan, adjustment), plan)) return adjustment;
+    }
+    this.#forgetDetours(plan);
+    return undefined;
+  }
+
+  #mayGo(plan: Plan, adjustment: Adjustment): boolean {
+    this.#leave(plan);
+    if (this.#isOpen(adjust(plan, adjustment), plan)) return true;
+    this.#forgetDetours(plan);
     return false;
   }
 
-  #remember(model: string, lesson: Lesson): void {
-    const lessons = [...this.#lessons.get(model) ?? []];
-    // A new surface or dialect replaces what was believed before; everything else adds up.
-    const kept = lesson.type === "surface"
-      ? lessons.filter((old) => old.type !== "surface" && old.type !== "dialect")
-      : lesson.type === "dialect" || lesson.type === "name" || lesson.type === "cap" ||
-          lesson.type === "tools"
-      ? lessons.filter((old) => old.type !== lesson.type)
-      : lessons;
-    this.#lessons.delete(model);
-    this.#lessons.set(model, [...kept, lesson]);
-    prune(this.#lessons);
+  /** Whether a place can be asked: it is another one, speaks a usable dialect, and hasn't refused the model. */
+  #isOpen(next: Plan, plan: Plan): boolean {
+    const place = placeOf(next);
+    return fits(next) && place !== placeOf(plan) && !this.#remembered(plan)?.left.has(place);
   }
 
-  /** Everything learned, for the log and the doctor: model → lessons in words. */
-  get known(): ReadonlyMap<string, readonly string[]> {
-    return new Map(
-      [...this.#lessons].map(([model, lessons]) => [model, lessons.map(describeLesson)]),
+  /** Notes that a place has refused the model. */
+  #leave(plan: Plan): void {
+    this.#memory(plan).left.set(placeOf(plan), this.#now());
+  }
+
+  /** Prevents routing loops: two surfaces that redirect to each other leave the list's own route in force. */
+  #forgetDetours(plan: Plan): void {
+    const memory = this.#memory(plan);
+    memory.adjustments = memory.adjustments.filter(({ adjustment }) => !isDetour(adjustment));
+  }
+
+  #remember(plan: Plan, adjustment: Adjustment): void {
+    const memory = this.#memory(plan);
+    const key = JSON.stringify(adjustment);
+    const kept = memory.adjustments.filter(({ adjustment: old }) =>
+      !replaces(adjustment, old) && JSON.stringify(old) !== key
     );
+    memory.adjustments = [...kept, { adjustment, at: this.#now() }].slice(-MAX_ADJUSTMENTS);
+  }
+
+  /** What is remembered about a plan's model, and still holds. */
+  #remembered(plan: Plan): Memory | undefined {
+    return this.#fresh(keyOf(plan));
+  }
+
+  /** Takes out what is older than {@linkcode LIFETIME}. */
+  #fresh(key: string): Memory | undefined {
+    const memory = this.#memories.get(key);
+    if (memory === undefined) return undefined;
+    const since = this.#now() - LIFETIME;
+    memory.adjustments = memory.adjustments.filter(({ at }) => at > since);
+    for (const [place, at] of memory.left) if (at <= since) memory.left.delete(place);
+    return memory;
+  }
+
+  #memory(plan: Plan): Memory {
+    const key = keyOf(plan);
+    const memory = this.#fresh(key) ?? { model: plan.model, adjustments: [], left: new Map() };
+    // Inserted anew, so that the first one is the one that was changed the longest time ago.
+    this.#memories.delete(key);
+    this.#memories.set(key, memory);
+    if (this.#memories.size > MAX_MODELS) {
+      this.#memories.delete(this.#memories.keys().next().value!);
+    }
+    return memory;
   }
 }
 
-function prune(models: Map<string, unknown>): void {
-  if (models.size > MAX_MODELS) models.delete(models.keys().next().value!);
+function keyOf({ workspace, model }: Plan): string {
+  return `${workspace ?? ""}\n${model}`;
 }
 
-/** Whether a lesson changes where requests go, or what is spoken there. */
-function isDetour(lesson: Lesson): boolean {
-  return lesson.type === "surface" || lesson.type === "dialect";
+/** Whether an adjustment changes where requests go, or what is spoken there. */
+function isDetour({ type }: Adjustment): boolean {
+  return type === "surface" || type === "dialect";
+}
+
+/** Whether a newer adjustment takes the place of an older one. */
+function replaces(newer: Adjustment, older: Adjustment): boolean {
+  switch (newer.type) {
+    case "surface":
+      return isDetour(older);
+    case "dialect":
+    case "name":
+    case "cap":
+    case "tools":
+    case "keys":
+      return older.type === newer.type;
+    case "adaptive":
+      return older.type === "budgeted";
+    case "budgeted":
+      return older.type === "adaptive";
+    default:
+      return false;
+  }
 }
 
 /** Whether the request can be said where a plan leads. */
@@ -166,63 +329,67 @@ function placeOf({ route, dialect }: Plan): string {
   return `${route.surface} ${dialect}`;
 }
 
-function steerTo(plan: Plan, lesson: Lesson): Plan {
-  return steer(plan, lesson, plan.catalogue ?? { endpoints: {}, models: [], source: "" });
-}
-
-/** Whether a lesson changes nothing: then trying again would get the same refusal. */
-function isKnown(lesson: Lesson, plan: Plan): boolean {
-  switch (lesson.type) {
-    case "dialect":
-    case "surface":
-      return placeOf(steerTo(plan, lesson)) === placeOf(plan);
+/** A plan with one adjustment more. */
+function adjust(plan: Plan, adjustment: Adjustment): Plan {
+  switch (adjustment.type) {
     case "name":
-      return plan.name === lesson.name;
-    default:
-      return plan.lessons.some((known) => JSON.stringify(known) === JSON.stringify(lesson));
-  }
-}
-
-/** What a lesson changes of the way that a request takes. */
-function steer(plan: Plan, lesson: Lesson, catalogue: Catalog): Plan {
-  switch (lesson.type) {
-    case "name":
-      return { ...plan, name: lesson.name };
+      return { ...plan, name: adjustment.name };
     case "dialect":
-      return { ...plan, dialect: lesson.dialect };
+      return { ...plan, dialect: adjustment.dialect };
     case "surface": {
-      const route = surfaceRoute(catalogue, lesson.surface);
-      // Without such a surface the dialect alone may do: `cursor` speaks both.
-      if (route === undefined) {
-        return { ...plan, dialect: lesson.surface === "openai" ? "responses" : "chat" };
-      }
-      return { ...plan, route, dialect: route.dialect };
+      const route = plan.catalog && surfaceRoute(plan.catalog, adjustment.surface);
+      return route === undefined ? plan : { ...plan, route, dialect: route.dialect };
     }
-    default:
-      return plan;
+    default: {
+      const kept = plan.adjustments.filter((old) => !replaces(adjustment, old));
+      return { ...plan, adjustments: [...kept, adjustment] };
+    }
   }
 }
 
 /**
- * A body with everything that was learned applied to it.
+ * The refusal that is the answer: where several surfaces were asked in vain, what the first one said,
+ * because the others only say that the model isn't theirs.
+ *
+ * @param plan How the request was sent last.
+ * @param refusal What came of it.
+ */
+export function refusalToShow<T extends GatewayRefusal>(plan: Plan, refusal: T): T {
+  const { firstRefusal } = plan;
+  if (firstRefusal === undefined) return refusal;
+  const readings = inferAll(refusal, { body: {}, name: plan.name });
+  const isSurfaces = readings.some((reading) => reading.some(({ type }) => type === "elsewhere"));
+  return isSurfaces ? firstRefusal as T : refusal;
+}
+
+/**
+ * A body with the plan's name for the model, and every adjustment of the plan applied to it.
  *
  * @param body A body in the plan's dialect; it is not changed.
- * @param plan With the lessons.
+ * @param plan With the adjustments.
  *
  * @example
  * ```ts
- * import { applyLessons, type Plan } from "./negotiator.ts";
+ * import { assertEquals } from "@std/assert";
+ * import { applyAdjustments, type Plan } from "./negotiator.ts";
  *
  * const route = { surface: "mlflow", path: "/mlflow/v1/chat/completions", dialect: "chat" as const };
  * const plan: Plan = {
- *   model: "m", name: "system.ai.m", route, dialect: "chat", lessons: [{ type: "drop", path: "seed" }],
+ *   model: "m",
+ *   name: "system.ai.m",
+ *   route,
+ *   dialect: "chat",
+ *   adjustments: [{ type: "drop", path: "seed" }],
+ *   rounds: 0,
  * };
- * const body = applyLessons({ model: "m", seed: 1, messages: [] }, plan);
- * if ("seed" in body || body.model !== "system.ai.m") throw new Error("applied");
+ * const body = applyAdjustments({ model: "m", seed: 1, messages: [] }, plan);
+ * assertEquals(body, { model: "system.ai.m", messages: [] });
  * ```
  */
-export function applyLessons(body: JsonObject, plan: Plan): JsonObject {
-  let changed: JsonObject = body.model === plan.name ? body : { ...body, model: plan.name };
-  for (const lesson of plan.lessons) changed = applyLesson(changed, lesson);
+export function applyAdjustments(body: JsonObject, plan: Plan): JsonObject {
+  // A Gemini body names no model: its path does.
+  const named = body.model === plan.name || Array.isArray(body.contents);
+  let changed: JsonObject = named ? body : { ...body, model: plan.name };
+  for (const adjustment of plan.adjustments) changed = applyAdjustment(changed, adjustment);
   return changed;
 }

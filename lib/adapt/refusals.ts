@@ -1,15 +1,14 @@
 /**
- * The table of refusals: the words in which the gateway says what it won't take, as they were seen, and
- * what each of them teaches.
+ * The table of refusals whose words a general reading can't understand: other surfaces, other dialects,
+ * other names, numbers, and thinking. What merely names a field is read by `wording.ts`.
  *
  * @module
  */
 
-import { bareName } from "../models/families.ts";
 import { isObject, type JsonObject } from "../json.ts";
-import { type Lesson, withSchemas } from "./adjustments.ts";
-import { withoutField } from "./sanitize.ts";
-import { withoutKeyword } from "./schema.ts";
+import { bareName } from "../models/families.ts";
+import { type Adjustment, maxTokensOf } from "./adjustments.ts";
+import { isThinking, LEAST_BUDGET } from "./thinking.ts";
 
 /** A request as it was sent, for a row of the table to look at. */
 export interface Sent {
@@ -19,272 +18,265 @@ export interface Sent {
   readonly name: string;
 }
 
-/** One row: the words of a refusal, and what they teach. */
+/** What a row infers: adjustments, or that another surface must be tried. */
+export type Inferred = Adjustment | { readonly type: "elsewhere"; readonly prefer?: string };
+
+/** One row: the words of a refusal, and what is inferred from them. */
 export interface Refusal {
-  /** The statuses it comes with. */
-  readonly status: readonly number[];
-  /** How it is recognised. */
+  /** The one status that it comes with; any where missing. */
+  readonly status?: number;
+  /** How code and message are recognized, a space between them. */
   readonly words: RegExp;
   /** The words as they were really seen; a test feeds every one of them to the table. */
   readonly seen: string;
-  /** What it teaches; undefined where it teaches nothing after all. */
-  readonly teaches: (match: RegExpExecArray, sent: Sent) => Lesson | undefined;
+  /** What is inferred; nothing where the words don't fit what was sent. */
+  readonly infer: (match: RegExpExecArray, sent: Sent) => readonly Inferred[];
 }
 
-/** Where a field that a refusal names without its path may stand, in the order of likelihood. */
-const PLACES = [
-  "",
-  "messages[].",
-  "messages[].content[].",
-  "messages[].tool_calls[].",
-  "tools[].function.",
-  "tools[].",
-  "response_format.json_schema.",
-  "response_format.",
-  "stream_options.",
-  "thinking.",
-  "reasoning.",
-  "text.",
-  "input[].",
-  "input[].content[].",
-];
-
-/** Without these there is no request: a refusal that names one of them teaches nothing. */
-const VITAL = new Set([
-  "model",
-  "messages",
-  "input",
-  "stream",
-  "tools",
-  "messages[].role",
-  "messages[].content",
-  "messages[].tool_calls",
-  "messages[].tool_call_id",
-  "messages[].content[].type",
-  "messages[].content[].text",
-  "messages[].tool_calls[].id",
-  "messages[].tool_calls[].function",
-  "tools[].type",
-  "tools[].name",
-  "tools[].function",
-  "tools[].function.name",
-  "input[].type",
-  "input[].role",
-  "input[].content",
-  "input[].call_id",
-  "input[].name",
-  "input[].arguments",
-  "input[].output",
-]);
-
-/** `tools.0.strict` and `tools[0].strict` → `tools[].strict`. */
-function generalPath(path: string): string {
-  return path.replace(/\[\d*\]/g, "[]").replace(/\.(\d+)(?=\.|$)/g, "[]");
+/** A number in a refusal: `25,000` and `25_000`, too. */
+function numberOf(text: string | undefined): number {
+  return Number((text ?? "").replace(/[,_](?=\d{3})/g, ""));
 }
 
-/** What a refusal of a field teaches; the path may be the whole one, its end, or one with words in between that aren't in the body. */
-function drop(named: string, { body }: Sent): Lesson | undefined {
-  const path = generalPath(named);
-  const exists = (candidate: string) => withoutField(body, candidate) !== body;
-  const found = path.includes(".")
-    ? exists(path) ? path : pathWithin(body, path.split("."))
-    : PLACES.map((place) => place + path).find(exists) ?? pathWithin(body, [path]);
-  if (found !== undefined) return VITAL.has(found) ? undefined : { type: "drop", path: found };
-  const keyword = path.slice(path.lastIndexOf(".") + 1).replaceAll("[]", "");
-  const stands = withSchemas(body, (schema) => withoutKeyword(schema, keyword));
-  const changed = JSON.stringify(stands.tools) !== JSON.stringify(body.tools);
-  return changed && keyword !== "properties" && keyword !== "type"
-    ? { type: "keyword", keyword }
-    : undefined;
+/** The least room for an answer that is worth asking for, in tokens: it would be cut, and paid for. */
+const LEAST_ROOM = 256;
+
+/** A maximum of output tokens, where it is lower than what was asked for. */
+function cap(tokens: number, { body }: Sent, once: boolean): Inferred[] {
+  const asked = maxTokensOf(body);
+  if (!(tokens >= (once ? LEAST_ROOM : 1)) || asked === undefined || asked <= tokens) return [];
+  return [once ? { type: "cap", tokens, once } : { type: "cap", tokens }];
 }
 
-/** How deep, and through how many values, a field is looked for that stands in no likely place. */
-const SEARCH = { depth: 8, values: 20_000 };
-
-/** Fields whose own fields are named by the user: a name in them is no field of the request. */
-const FREE = new Set(["parameters", "input_schema", "schema", "arguments", "metadata"]);
-
-/**
- * The shortest path in the body that begins and ends as `segments` do. Claude's decoder puts words
- * into its paths that name a kind, not a field: `tools.0.custom.strict`.
- */
-function pathWithin(body: JsonObject, segments: readonly string[]): string | undefined {
-  const leaf = segments[segments.length - 1];
-  const root = segments.length > 1 ? segments[0].replaceAll("[]", "") : undefined;
-  let level: { path: string; value: unknown }[] = [{ path: "", value: body }];
-  let left = SEARCH.values;
-  for (let depth = 0; depth < SEARCH.depth && level.length > 0; depth++) {
-    const next: typeof level = [];
-    for (const { path, value } of level) {
-      if (--left < 0) return undefined;
-      if (!isObject(value)) continue;
-      for (const [name, child] of Object.entries(value)) {
-        if (path === "" && root !== undefined && name !== root) continue;
-        if (name === leaf && !(path === "" && root !== undefined)) return path + name;
-        if (FREE.has(name) || typeof child !== "object") continue;
-        if (Array.isArray(child)) {
-          child.forEach((element) => next.push({ path: `${path}${name}[].`, value: element }));
-        } else next.push({ path: `${path}${name}.`, value: child });
-      }
-    }
-    level = next;
-  }
-  return undefined;
+/** What makes reasoning of earlier turns useless. Claude demands it as long as it thinks. */
+function withoutReasoning({ body }: Sent): Inferred[] {
+  return [{ type: "reasoning", off: isThinking(body), once: true }];
 }
 
-/** The path of the top-level field, or field of `reasoning` or `text`, that has a value. */
-function fieldWith(value: string, body: JsonObject): string | undefined {
-  for (const [name, field] of Object.entries(body)) {
-    if (name === "model") continue;
-    if (field === value) return name;
-    if (!["reasoning", "text", "output_config"].includes(name) || !isObject(field)) continue;
-    const inner = Object.keys(field).find((key) => field[key] === value);
-    if (inner) return `${name}.${inner}`;
-  }
-  return undefined;
-}
+const N = "(\\d{1,3}(?:[,_]\\d{3})+|\\d+)";
+const TOKENS = "(?:max_(?:completion_|output_)?tokens|(?:output|completion|maximum) tokens?)";
 
-/** The table. The order counts: the first row whose words fit is used, so the special stand before the general. */
+/** The table. The order counts: the first row that infers something is used. */
 export const REFUSALS: readonly Refusal[] = [
   {
-    status: [400],
-    words: /Function tools with reasoning_effort are not supported|\buse (the )?\/v1\/responses/i,
+    words: /Function tools with reasoning_effort are not supported/i,
     seen:
       "Function tools with reasoning_effort are not supported for gpt-6-sol in /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'.",
-    teaches: () => ({ type: "surface", surface: "openai" }),
+    infer: () => [{ type: "elsewhere", prefer: "openai" }],
   },
   {
-    status: [400],
-    words: /Responses API passthrough is not supported/i,
+    words:
+      /only supports? the Responses API|only (?:supported|available) (?:in|on|via|through|with) (?:the )?(?:Responses API|\/?v1\/responses)|\buse (?:the )?\S{0,100}\/responses\b|\buse the Responses API/i,
+    seen:
+      "Model databricks-gpt-5-5-pro only supports the Responses API. Please use /openai/v1/responses instead.",
+    infer: () => [{ type: "elsewhere", prefer: "openai" }],
+  },
+  {
+    words:
+      /Responses API (?:passthrough )?is not supported|\buse (?:the )?\S{0,100}\/chat\/completions\b|only supports? (?:the )?chat completions/i,
     seen: "Responses API passthrough is not supported for model databricks-claude-sonnet-4-5.",
-    teaches: () => ({ type: "surface", surface: "mlflow" }),
+    infer: () => [{ type: "elsewhere", prefer: "mlflow" }],
   },
   {
-    status: [501, 400, 404],
+    words:
+      /passthrough is not supported|is not supported for Cursor|Native_api_type=\S{0,100} is not supported|is not (?:served|supported|available|enabled) (?:on|for|in|by|through) this (?:surface|api|endpoint|route|path)|API type \S{0,60} is not supported/i,
+    seen: "Model name databricks-glm-5-2 is not supported for Cursor on Databricks at this time.",
+    infer: () => [{ type: "elsewhere" }],
+  },
+  {
     words: /is no longer available\. Use Unity Catalog model services/i,
     seen: "'databricks-gpt-5-6-sol' is no longer available. Use Unity Catalog model services (v3).",
-    teaches: (_match, { name }) =>
-      name.startsWith("system.ai.")
-        ? undefined
-        : { type: "name", name: `system.ai.${bareName(name)}` },
+    infer: (_match, { name }) =>
+      name.startsWith("system.ai.") ? [] : [{ type: "name", name: `system.ai.${bareName(name)}` }],
   },
   {
-    status: [400],
     words:
-      /(?:Unsupported parameter|Unknown parameter): ['"]messages['"]|unknown field \\?"messages\\?"/i,
-    seen: "Unsupported parameter: 'messages'",
-    teaches: () => ({ type: "dialect", dialect: "responses" }),
+      /missing required (?:chat )?(?:parameter|field)s?:? ['"`]?messages\b|['"`]?messages['"`]? is required/i,
+    seen: "Bad request: Missing required Chat parameter: 'messages'",
+    infer: (_match, { body }) =>
+      body.input !== undefined && body.messages === undefined
+        ? [{ type: "dialect", dialect: "chat" }]
+        : [],
   },
   {
-    status: [400],
+    words: /missing required (?:parameter|field)s?:? ['"`]?input\b|['"`]input['"`] is required/i,
+    seen: "Missing required parameter: 'input'.",
+    infer: (_match, { body }) =>
+      body.messages !== undefined && body.input === undefined
+        ? [{ type: "dialect", dialect: "responses" }]
+        : [],
+  },
+  {
     words:
-      /(?:Unsupported parameter|Unknown parameter): ['"]input['"]|unknown field \\?"input\\?"/i,
-    seen: "Unsupported parameter: 'input'",
-    teaches: () => ({ type: "dialect", dialect: "chat" }),
-  },
-  {
-    status: [400],
-    words: /Multiple tool calls are not supported/i,
+      /Multiple tool calls are not supported|only one tool call|single tool[- ]calls? at once/i,
     seen: "Multiple tool calls are not supported.",
-    teaches: () => ({ type: "one-call" }),
+    infer: () => [{ type: "one-call" }],
   },
   {
-    status: [400],
-    words: /Unsupported parameter: ['"]([\w.[\]]+)['"][^]*?\bUse ['"](\w+)['"] instead/i,
-    seen:
-      "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
-    teaches: ([, path, to], { body }) =>
-      Object.hasOwn(body, path) ? { type: "rename", path, to } : undefined,
-  },
-  {
-    status: [400],
-    words: /Structured output is not currently supported/i,
-    seen: "INVALID_PARAMETER_VALUE: Structured output is not currently supported with streaming",
-    teaches: (_match, { body }) =>
-      body.response_format === undefined ? undefined : { type: "instruct" },
-  },
-  {
-    status: [400],
-    words: /must contain the word ['"]json['"]/i,
-    seen:
-      'Bad request: "messages" must contain the word "json" in some form, to use "response_format" of type "json_object".',
-    teaches: (_match, { body }) =>
-      body.response_format === undefined ? undefined : { type: "instruct" },
-  },
-  {
-    status: [400],
-    words: /the ['"]([$\w]+)['"] keyword is not supported/i,
-    seen: 'Invalid JSON schema - the "pattern" keyword is not supported',
-    teaches: ([, keyword]) => ({ type: "keyword", keyword }),
-  },
-  {
-    status: [400],
-    words: /unknown field \\?"([\w.]+)\\?"/i,
-    seen: 'Bad request: json: unknown field "stream_options"',
-    teaches: ([, field], sent) => drop(field, sent),
-  },
-  {
-    status: [400],
     words:
-      /(?:Unsupported parameter|Unknown parameter|Unrecognized request argument supplied): ?['"]?([\w.[\]]+)/i,
-    seen: 'Unsupported parameter: "stop" is not supported with this model.',
-    teaches: ([, field], sent) => drop(field, sent),
+      /Structured output is not (?:currently )?supported|must contain the word ['"]json['"]|(?:json mode|structured outputs?|json_(?:schema|object)['"`]?)(?: \w+){0,5} (?:is|are) not (?:currently )?supported/i,
+    seen: "INVALID_PARAMETER_VALUE: Structured output is not currently supported with streaming",
+    infer: () => [{ type: "instruct" }],
   },
   {
-    status: [400],
-    words: /([\w.[\]]+): Extra inputs are not permitted/i,
-    seen: "prompt_cache_key: Extra inputs are not permitted",
-    teaches: ([, field], sent) => drop(field, sent),
-  },
-  {
-    status: [400],
-    words: /Unsupported value: ['"]([\w.]+)['"] does not support/i,
-    seen: "Unsupported value: 'temperature' does not support 0.2 with this model.",
-    teaches: ([, field], sent) => drop(field, sent),
-  },
-  {
-    status: [400],
-    words: /Unsupported value: ['"]([^'"]+)['"] is not supported/i,
+    words: /exceeds? (?:the )?context (?:limit|window|length):? (?=\d)/i,
     seen:
-      "BAD_REQUEST: Unsupported value: 'none' is not supported with the 'gpt-5' model. Supported values are: 'minimal', 'low', 'medium', and 'high'.",
-    teaches: ([, value], { body }) => {
-      const path = fieldWith(value, body);
-      return path === undefined ? undefined : { type: "drop", path };
+      "input length and `max_tokens` exceed context limit: 190480 + 20480 > 200000, decrease input length or `max_tokens` and try again",
+    infer: ({ input, index, 0: { length } }, sent) => {
+      const sum = new RegExp(`^${N} \\+ ${N} > ${N}`).exec(input.slice(index + length));
+      return sum === null ? [] : cap(numberOf(sum[3]) - numberOf(sum[1]), sent, true);
     },
   },
   {
-    status: [400],
-    words: /([\w.[\]]+): Input should be/i,
-    seen: "output_config.effort: Input should be 'low', 'medium', 'high' or 'max'",
-    teaches: ([, field], sent) => drop(field, sent),
+    words: /maximum context length is ([\d,_]+) tokens/i,
+    seen:
+      "This model's maximum context length is 128000 tokens. However, you requested 140000 tokens (120000 in the messages, 20000 in the completion). Please reduce the length of the messages or completion.",
+    infer: ({ 1: most, input }, sent) => {
+      const prompt = new RegExp(
+        `${N} (?:of text )?(?:tokens )?(?:in|from) the (?:messages|input|prompt)`,
+        "i",
+      )
+        .exec(input.slice(0, 2000));
+      return prompt === null ? [] : cap(numberOf(most) - numberOf(prompt[1]), sent, true);
+    },
   },
   {
-    status: [400],
     words:
-      /[`'"]?\b(temperature|top_p|top_k|reasoning_effort|seed|stop|user|logit_bias)\b[`'"]? (?:is|are) (?:not supported|deprecated|not permitted)/i,
-    seen: "`temperature` is not supported with this model",
-    teaches: ([, field], sent) => drop(field, sent),
+      /max_tokens[`'"]? must be (?:greater|larger) than [`'"]?thinking\.budget_tokens|budget_tokens[`'"]? must be (?:less|smaller|lower) than [`'"]?max_tokens/i,
+    seen:
+      "`max_tokens` must be greater than `thinking.budget_tokens`. Please consult our documentation",
+    infer: () => [{ type: "budget", once: true }],
   },
   {
-    status: [400],
+    words: /budget_tokens[`'"]?:? .{0,60}(?:greater than or equal to|at least|>=) ?(\d+)/i,
+    seen: "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024",
+    infer: ([, least]) => Number(least) <= LEAST_BUDGET ? [{ type: "budget", once: true }] : [],
+  },
+  {
     words:
-      /max_tokens: \d+ > (\d+)|supports at most (\d+) completion tokens|max_tokens\D{1,40}at most (\d+)|max_tokens \(\d+\) cannot exceed (\d+)/i,
+      /thinking\.type\.enabled[`'"]? is not supported|thinking\.type[`'"]?:? .{0,60}['"`]adaptive['"`]|budget_tokens[`'"]?:? (?:Extra inputs are|is) not (?:permitted|supported|allowed)/i,
+    seen:
+      '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.',
+    infer: (_match, { body }) =>
+      isObject(body.thinking) && body.thinking.type === "enabled" ? [{ type: "adaptive" }] : [],
+  },
+  {
+    words:
+      /adaptive thinking is not (?:supported|available)|thinking\.type\.adaptive[`'"]? is not supported|thinking\.type[`'"]?: Input should be ['"`](?:enabled|disabled)/i,
+    seen: "adaptive thinking is not supported on this model",
+    infer: (_match, { body }) =>
+      isObject(body.thinking) && body.thinking.type === "adaptive" ? [{ type: "budgeted" }] : [],
+  },
+  {
+    words:
+      /invalid [`'"]?signature[`'"]? in [`'"]?thinking|expected [`'"]?(?:redacted_)?thinking[`'"]?.{0,60}but found|must start with a thinking block|thinking[`'"]? blocks? .{0,80}(?:cannot be modified|must remain)/i,
+    seen:
+      "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`. When `thinking` is enabled, a final `assistant` message must start with a thinking block",
+    infer: (_match, sent) => withoutReasoning(sent),
+  },
+  {
+    words:
+      /invalid_encrypted_content|encrypted[_ ]content\b.{0,200}could not be (?:verified|decrypted|parsed)|item with id ['"`]?rs_\S{0,500} not found|item ['"`]?rs_\S{0,500} of type ['"`]?reasoning|thought[_ ]signature\b.{0,80}(?:invalid|not valid|corrupt)/i,
+    seen:
+      "Item with id 'rs_0123456789abcdef' not found. Items are not persisted when `store` is set to false.",
+    infer: (_match, sent) => withoutReasoning(sent),
+  },
+  {
+    words:
+      /[`'"]?temperature[`'"]? and [`'"]?top_p[`'"]? (?:cannot|can't|can not|may not|must not|should not)/i,
+    seen: "`temperature` and `top_p` cannot both be specified for this model. Please use only one.",
+    infer: () => [{ type: "drop", path: "top_p", once: true }],
+  },
+  {
+    words:
+      /unknown variant [`'"]?developer|(?:invalid|unsupported|unknown|unexpected) (?:value|role)s?:? [`'"]?developer|developer[`'"]? (?:role|messages?)?.{0,20}(?:not|n't) (?:be )?(?:supported|allowed|permitted|recogni[sz]ed|a valid)/i,
+    seen:
+      "Bad request: messages[0].role: unknown variant `developer`, expected one of `system`, `user`, `assistant`, `tool`",
+    infer: () => [{ type: "role", from: "developer", to: "system" }],
+  },
+  {
+    words:
+      /\bprefill|conversation must end with a user message|(?:last|final) message must (?:be|have|come) (?:from )?(?:the |a )?(?:role )?[`'"]?user/i,
+    seen:
+      "This model does not support assistant message prefill. The conversation must end with a user message.",
+    infer: () => [{ type: "continue" }],
+  },
+  {
+    words:
+      /(?:final|last) (?:assistant|turn|message)\b.{0,60}(?:cannot|must not|can't) end with (?:trailing )?white ?space/i,
+    seen: "messages: final assistant content cannot end with trailing whitespace",
+    infer: () => [{ type: "trim" }],
+  },
+  {
+    words:
+      /the ['"`]([$\w]+)['"`] keyword is not supported|keyword ['"`]([$\w]+)['"`] is not (?:supported|permitted|allowed)/i,
+    seen: 'Invalid JSON schema - the "pattern" keyword is not supported',
+    infer: ([, keyword, other]) => [{ type: "keyword", keyword: keyword ?? other }],
+  },
+  {
+    words:
+      /(?:didn't|did not|does not|doesn't|must) specify (?:the |a )?(?:schema )?type|(?:input_schema|parameters)[`'"]?\.type[`'"]?: (?:field required|input should be)|schema must (?:have|be of) type ['"`]?object|missing (?:the )?type field/i,
+    seen:
+      "Unable to submit request because `set` functionDeclaration `parameters.value` schema didn't specify the schema type field.",
+    infer: () => [{ type: "types" }],
+  },
+  {
+    words: new RegExp(
+      `${TOKENS}\\b[^.;]{0,80}?(?:(?:<=?|at most|less than or equal to|cannot exceed|can't exceed|must not exceed|exceeds?|up to|maximum(?: allowed)?(?: value)?(?: of| is)?|limit(?: of| is)?|smaller than|>) ?(?:the |a |an )?(?:model'?s? )?(?:maximum |limit |allowed |value )*(?:of |is |\\()?)[\`'"]?${N}`,
+      "i",
+    ),
     seen: "max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens",
-    teaches: ([, ...numbers]) => ({ type: "cap", tokens: Number(numbers.find(Boolean)) }),
+    infer: ([, most], sent) => cap(numberOf(most), sent, false),
   },
   {
-    status: [400],
-    words: /(?:at most|maximum of|max(?:imum)?:?|limit of|more than) (\d+) (?:function|tool)s/i,
+    words: new RegExp(
+      `(?:at most|maximum of|up to|no more than) ${N} (?:output|completion) tokens`,
+      "i",
+    ),
+    seen: "max_tokens is too large: 100000. This model supports at most 16384 completion tokens.",
+    infer: ([, most], sent) => cap(numberOf(most), sent, false),
+  },
+  {
+    words: new RegExp(
+      `${TOKENS}\\b[^;]{0,120}?(?:at least|>=|greater than or equal to|below minimum value\\. Expected a value >=) ?${N}`,
+      "i",
+    ),
+    seen:
+      "Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got 5 instead.",
+    infer: ([, least], { body }) => {
+      const tokens = numberOf(least);
+      const asked = maxTokensOf(body);
+      return asked !== undefined && asked < tokens && tokens <= 1024
+        ? [{ type: "floor", tokens, once: true }]
+        : [];
+    },
+  },
+  {
+    words:
+      /(?:at most|maximum of|max(?:imum)?:?|limit of|more than|up to) (\d+) (?:function|tool)s/i,
     seen: "Function calling supports at most 32 functions",
-    teaches: ([, most], { body }) =>
-      Array.isArray(body.tools) && body.tools.length > Number(most)
-        ? { type: "tools", most: Number(most) }
-        : undefined,
+    infer: ([, most]) => Number(most) > 0 ? [{ type: "tools", most: Number(most) }] : [],
   },
   {
-    status: [400],
-    words: /(?:at most|maximum of|max(?:imum)?:?|limit of|more than) (\d+) (?:keys|properties)/i,
+    words:
+      /(?:at most|maximum of|max(?:imum)?:?|limit of|more than|up to) (\d+) (?:keys|properties)/i,
     seen: "Invalid JSON schema - an object may have at most 16 keys",
-    teaches: ([, most]) => ({ type: "keys", most: Number(most) }),
+    infer: ([, most]) => Number(most) > 0 ? [{ type: "keys", most: Number(most) }] : [],
+  },
+  {
+    status: 404,
+    words: /^(?!.*(?:item with id|previous.response|response with id))/is,
+    seen:
+      "The given endpoint does not exist, please retry after checking the specified model and version deployment exists.",
+    infer: () => [{ type: "elsewhere" }],
   },
 ];
+
+/** `Use 'x' instead`: the new name of what was refused. */
+export const RENAMED =
+  /\b(?:use|renamed to|replaced by|moved to|in favou?r of)\b(?: the)?(?: parameter| field)? ['"`]([a-z_]{2,40}(?:\.[a-z_]{2,40})?)['"`]/i;
+
+/** Whether a model belongs to OpenAI's family by its name, so that `cursor` and `openai` may have it. */
+export function isGptName(model: string): boolean {
+  return /^(?:gpt|codex|o\d)/.test(bareName(model));
+}

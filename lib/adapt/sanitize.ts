@@ -1,50 +1,123 @@
 /**
- * What a chat request loses on its way to the gateway, and why: a table, and the function that applies it.
- * Pure: the client's body is never changed, because another attempt may need it.
+ * What a request loses or changes on its way to the gateway, before anything was refused: a table, the
+ * function that applies it, and the documentation that is made of it. Pure: the client's body is never
+ * changed, because another attempt may need it.
  *
  * @module
  */
 
-import { type Family, familyOf, outputCap } from "../models/families.ts";
+import type { DialectName, EncodedRequest, Target } from "../dialects/dialect.ts";
 import { isObject, type JsonObject } from "../json.ts";
+import {
+  ADAPTIVE_CLAUDE,
+  BUDGETED_CLAUDE,
+  type Family,
+  familyOf,
+  isIn,
+  type ModelGroup,
+  OUTPUT_CAPS,
+  outputCap,
+  UNFORMATTED_CLAUDE,
+} from "../models/families.ts";
+import { instructFormat } from "./instruct.ts";
+import { changeField, withoutField } from "./paths.ts";
+import { adaptThinking, fitBudget, isThinking } from "./thinking.ts";
+import { changeRoles } from "./turns.ts";
 
-/** What a request is made ready for. */
-export interface Target {
-  /** The surface's path after the base; its first segment tells which surface it is. */
-  readonly path: string;
-  /** The model, by any of its names. */
-  readonly model: string;
-  /** Whether the client asked for a stream. */
-  readonly stream: boolean;
-}
+export type { Target } from "../dialects/dialect.ts";
+export { formatInstruction, instructFormat } from "./instruct.ts";
+export { withoutField } from "./paths.ts";
 
 /** One row of the table. */
 export interface SanitizeRule {
   /** The field; `tools[].function.strict` and `messages[].x` reach into every element. */
   readonly field: string;
+  /** Dialects of the surface that it applies to. @default {["chat"]} */
+  readonly dialects?: readonly DialectName[];
   /** Surfaces (first path segment) it applies to; all where missing. */
   readonly surfaces?: readonly string[];
   /** Model families it applies to; all where missing. */
   readonly families?: readonly Family[];
+  /** Models of a family that it applies to; all where missing. */
+  readonly models?: ModelGroup;
   /** Only for streams, or only for plain requests. */
   readonly stream?: boolean;
   /** The field takes this name instead of being dropped, unless that one is there already. */
   readonly becomes?: string;
-  /** Why, in one line; the README's table is made of these. */
+  /** What becomes of the field, where it is neither dropped nor renamed. */
+  readonly change?: {
+    /** In words, for the log and the documentation. */
+    readonly does: string;
+    /** The changed body; the same one where there is nothing to change. */
+    readonly apply: (body: JsonObject) => JsonObject;
+  };
+  /** Why, in one line; the documentation is made of these. */
   readonly why: string;
 }
 
-/** Everything that is taken out of a chat request. Facts: `gateway.md`, "What requests are refused for"; `forgecode.md`. */
+/** The dialects in which Claude is asked. */
+const CLAUDES: readonly DialectName[] = ["chat", "messages"];
+
+/** The least `max_output_tokens` that the Responses API takes (`gateway.md`). */
+const LEAST_OUTPUT = 16;
+
+/** The least `top_p` that Claude takes while it thinks. */
+const LEAST_TOP_P = 0.95;
+
+/** A body without a field that its thinking doesn't go with. */
+function withoutBesideThinking(body: JsonObject, field: string): JsonObject {
+  return isThinking(body) ? withoutField(body, field) : body;
+}
+
+/** Everything that is changed. Facts: `gateway.md`, "What requests are refused for" and "Added in November 2026"; `forgecode.md`. */
 export const SANITIZE_RULES: readonly SanitizeRule[] = [
   { field: "parallel_tool_calls", why: "refused with 400 on every chat surface" },
   { field: "stream_options", why: "refused with 400; the gateway sends usage without being asked" },
   {
     field: "response_format",
     stream: true,
-    why: "refused together with stream; the schema goes into the messages as an instruction",
+    change: { does: "becomes an instruction", apply: instructFormat },
+    why: "refused together with stream",
   },
-  { field: "store", why: "refused with 400" },
-  { field: "metadata", why: "refused with 400" },
+  {
+    field: "response_format",
+    models: UNFORMATTED_CLAUDE,
+    change: { does: "becomes an instruction", apply: instructFormat },
+    why: "these models refuse it on chat surfaces",
+  },
+  {
+    field: "response_format.json_schema",
+    change: { does: "gets a `name`", apply: nameSchema },
+    why: "GPT models refuse a schema without one",
+  },
+  { field: "store", dialects: ["chat", "responses"], why: "refused with 400; nothing is stored" },
+  { field: "metadata", dialects: ["chat", "responses"], why: "refused with 400" },
+  { field: "service_tier", dialects: ["responses"], why: "refused with 400" },
+  { field: "stream_options", dialects: ["responses"], why: "refused with 400" },
+  {
+    field: "background",
+    dialects: ["responses"],
+    change: {
+      does: "goes where it is `false`",
+      apply: (body) => body.background === false ? withoutField(body, "background") : body,
+    },
+    why: "refused with 400; where it is `true` the refusal is the answer",
+  },
+  { field: "context_management", dialects: ["chat", "responses"], why: "refused with 400" },
+  {
+    field: "max_output_tokens",
+    dialects: ["responses"],
+    change: {
+      does: `is at least ${LEAST_OUTPUT}`,
+      apply: (body) =>
+        changeField(
+          body,
+          "max_output_tokens",
+          (most) => typeof most === "number" ? Math.max(LEAST_OUTPUT, most) : most,
+        ),
+    },
+    why: "less is refused",
+  },
   { field: "logprobs", why: "refused with 400" },
   { field: "top_logprobs", why: "refused with 400" },
   { field: "tools[].function.strict", why: "refused with 400" },
@@ -53,6 +126,15 @@ export const SANITIZE_RULES: readonly SanitizeRule[] = [
     surfaces: ["mlflow"],
     becomes: "max_tokens",
     why: "the mlflow surface knows only max_tokens",
+  },
+  {
+    field: "messages[].role",
+    surfaces: ["mlflow"],
+    change: {
+      does: "`developer` becomes `system`",
+      apply: (body) => changeRoles(body, "developer", "system"),
+    },
+    why: "Databricks' own models know no developer",
   },
   {
     field: "prompt_cache_key",
@@ -65,163 +147,167 @@ export const SANITIZE_RULES: readonly SanitizeRule[] = [
     families: ["claude"],
     why: "Claude has `thinking` instead and refuses it",
   },
+  { field: "temperature", dialects: CLAUDES, models: ADAPTIVE_CLAUDE, why: "refused by the model" },
+  { field: "top_p", dialects: CLAUDES, models: ADAPTIVE_CLAUDE, why: "refused by the model" },
+  { field: "top_k", dialects: CLAUDES, models: ADAPTIVE_CLAUDE, why: "refused by the model" },
+  {
+    field: "thinking",
+    dialects: CLAUDES,
+    models: ADAPTIVE_CLAUDE,
+    change: {
+      does: "`enabled` becomes `adaptive`, its budget an `output_config.effort`",
+      apply: adaptThinking,
+    },
+    why: "the model refuses a budget",
+  },
+  {
+    field: "thinking.budget_tokens",
+    dialects: CLAUDES,
+    models: BUDGETED_CLAUDE,
+    change: { does: "is kept below `max_tokens`, and at least 1,024", apply: fitBudget },
+    why: "more is refused",
+  },
+  {
+    field: "temperature",
+    dialects: CLAUDES,
+    models: BUDGETED_CLAUDE,
+    change: {
+      does: "is 1 beside `thinking`",
+      apply: (body) =>
+        isThinking(body)
+          ? changeField(body, "temperature", (old) => typeof old === "number" ? 1 : old)
+          : body,
+    },
+    why: "another one is refused while the model thinks",
+  },
+  {
+    field: "top_k",
+    dialects: CLAUDES,
+    models: BUDGETED_CLAUDE,
+    change: {
+      does: "goes beside `thinking`",
+      apply: (body) => withoutBesideThinking(body, "top_k"),
+    },
+    why: "refused while the model thinks",
+  },
+  {
+    field: "top_p",
+    dialects: CLAUDES,
+    models: BUDGETED_CLAUDE,
+    change: {
+      does: "goes beside `temperature`, and where it is below 0.95 beside `thinking`",
+      apply: (body) =>
+        typeof body.temperature === "number"
+          ? withoutField(body, "top_p")
+          : typeof body.top_p === "number" && body.top_p < LEAST_TOP_P
+          ? withoutBesideThinking(body, "top_p")
+          : body,
+    },
+    why: "refused together",
+  },
   { field: "stop", families: ["gpt-oss"], why: "refused: not supported with this model" },
+  {
+    field: "tools[].eager_input_streaming",
+    dialects: ["messages"],
+    why: "refused: Extra inputs are not permitted",
+  },
+  { field: "system[].cache_control.scope", dialects: ["messages"], why: "refused: Extra inputs" },
+  {
+    field: "messages[].content[].cache_control.scope",
+    dialects: ["messages"],
+    why: "refused: Extra inputs",
+  },
+  { field: "tools[].cache_control.scope", dialects: ["messages"], why: "refused: Extra inputs" },
   {
     field: "reasoning",
     why: "OpenRouter's, sent by clients such as ForgeCode; no chat surface knows it",
   },
   { field: "session_id", why: "the client's own" },
+  {
+    field: "client_metadata",
+    dialects: ["chat", "responses", "messages"],
+    why: "the client's own; Claude refuses it",
+  },
   { field: "transforms", why: "OpenRouter's" },
   { field: "provider", why: "OpenRouter's" },
   { field: "route", why: "OpenRouter's" },
   { field: "messages[].reasoning_details", why: "the client's record of the reasoning" },
   { field: "messages[].reasoning_text", why: "the client's record of the reasoning" },
   { field: "messages[].reasoning_opaque", why: "the client's record of the reasoning" },
+  { field: "messages[].reasoning", why: "the client's record of the reasoning" },
+  {
+    field: "messages[].reasoning_content",
+    families: ["claude", "gemini", "llama"],
+    why: "the client's record of the reasoning; refused by strict decoders",
+  },
   { field: "messages[].extra_content", why: "Google's, as clients keep it" },
   { field: "messages[].tool_calls[].extra_content", why: "Google's, as clients keep it" },
 ];
 
-/** What {@linkcode sanitize} gives. */
-export interface Sanitized {
-  /** The body to send; shares what was not touched with the client's. */
-  readonly body: JsonObject;
-  /** The fields that were taken out or renamed, once each, for the log. */
-  readonly dropped: readonly string[];
-}
-
-/**
- * Removes a field by its path, without changing what it was given.
- *
- * @param value An object, or what a longer path leads through.
- * @param path Segments; `[]` after a name goes through every element: `tools[].function.strict`.
- * @returns The same value where the field isn't there, else a copy of just what had to change.
- *
- * @example
- * ```ts
- * import { withoutField } from "./sanitize.ts";
- *
- * const body = { tools: [{ function: { name: "f", strict: true } }] };
- * const clean = withoutField(body, "tools[].function.strict");
- * if (JSON.stringify(clean) !== '{"tools":[{"function":{"name":"f"}}]}') throw new Error("gone");
- * if (!body.tools[0].function.strict) throw new Error("the original stays");
- * ```
- */
-export function withoutField<T>(value: T, path: string): T {
-  return without(value, stepsOf(path), 0);
-}
-
-/** One segment of a path. */
-interface Step {
-  readonly name: string;
-  /** Whether the path goes on through every element. */
-  readonly each: boolean;
-}
-
-/** Path → segments; the table's, and so few. */
-const steps = new Map<string, readonly Step[]>();
-
-function stepsOf(path: string): readonly Step[] {
-  let known = steps.get(path);
-  if (known === undefined) {
-    known = path.split(".").map((word) => ({
-      name: word.replace(/\[\]$/, ""),
-      each: word.endsWith("[]"),
-    }));
-    steps.set(path, known);
-  }
-  return known;
-}
-
-function without<T>(value: T, path: readonly Step[], at: number): T {
-  const { name, each } = path[at];
-  if (!isObject(value) || !Object.hasOwn(value, name)) return value;
-  if (at === path.length - 1) {
-    const { [name]: _gone, ...kept } = value;
-    return kept as T;
-  }
-  const child = value[name];
-  const cleaned = each && Array.isArray(child)
-    ? mapKeeping(child, (element) => without(element, path, at + 1))
-    : without(child, path, at + 1);
-  return cleaned === child ? value : { ...value, [name]: cleaned };
-}
-
-/** Like `map`, but gives the same array back when nothing changed. */
-function mapKeeping<T>(list: T[], change: (element: T) => T): T[] {
-  let mapped: T[] | undefined;
-  for (let at = 0; at < list.length; at++) {
-    const next = change(list[at]);
-    if (next !== list[at]) (mapped ??= [...list])[at] = next;
-  }
-  return mapped ?? list;
-}
-
 /** The first segment of a surface's path: `mlflow`, `cursor`, `openai`, … */
-function surfaceKind(path: string): string {
+function surfaceOf(path: string): string {
   return path.split("/")[1] ?? "";
 }
 
-/** The rules for a kind of surface, a family, and streams or plain requests: looked through once for each. */
-function rulesFor(kind: string, family: Family, stream: boolean): readonly SanitizeRule[] {
-  const key = `${kind} ${family} ${stream}`;
-  let rules = chosen.get(key);
-  if (rules === undefined) {
-    rules = SANITIZE_RULES.filter((rule) => applies(rule, kind, family, stream));
-    chosen.set(key, rules);
-  }
-  return rules;
+function applies(rule: SanitizeRule, dialect: DialectName, target: Target): boolean {
+  return (rule.dialects ?? ["chat"]).includes(dialect) &&
+    (rule.surfaces === undefined || rule.surfaces.includes(surfaceOf(target.path))) &&
+    (rule.families === undefined || rule.families.includes(familyOf(target.model))) &&
+    (rule.models === undefined || isIn(rule.models, target.model)) &&
+    (rule.stream === undefined || rule.stream === target.stream);
 }
 
-/** As many as there are surfaces in models.json, times families, times two. */
-const chosen = new Map<string, readonly SanitizeRule[]>();
+/** Applies one row; the same body where it changes nothing. */
+function applyRule(rule: SanitizeRule, body: JsonObject): JsonObject {
+  if (rule.change) return rule.change.apply(body);
+  const rest = withoutField(body, rule.field);
+  return rest !== body && rule.becomes && !Object.hasOwn(body, rule.becomes)
+    ? { ...rest, [rule.becomes]: body[rule.field] }
+    : rest;
+}
 
-function applies(rule: SanitizeRule, kind: string, family: Family, stream: boolean): boolean {
-  return (rule.surfaces === undefined || rule.surfaces.includes(kind)) &&
-    (rule.families === undefined || rule.families.includes(family)) &&
-    (rule.stream === undefined || rule.stream === stream);
+function described({ field, becomes, change }: SanitizeRule): string {
+  return becomes ? `${field} → ${becomes}` : change ? `${field} ${change.does}` : field;
 }
 
 /**
- * Makes a chat request acceptable to a chat surface: applies {@linkcode SANITIZE_RULES}, keeps
- * `max_tokens` under the model's known cap, and turns a `response_format` that had to go into an
- * instruction. Everything else, unknown fields too, passes untouched.
+ * Makes a request acceptable to a surface: applies {@linkcode SANITIZE_RULES} and keeps the maximum of
+ * output tokens under the model's known cap. Everything else, unknown fields too, passes untouched.
  *
- * @param body The client's body; it is not changed.
+ * @param body The request in the surface's dialect; it is not changed.
  * @param target Where it goes.
+ * @param dialect The surface's dialect.
+ * @returns The body, which shares what was not touched, and what was changed, once each, for the log.
  *
  * @example
  * ```ts
+ * import { assertEquals } from "@std/assert";
  * import { sanitize } from "./sanitize.ts";
  *
  * const { body, dropped } = sanitize(
  *   { model: "m", messages: [], parallel_tool_calls: true, top_k: 3 },
  *   { path: "/mlflow/v1/chat/completions", model: "m", stream: true },
  * );
- * if ("parallel_tool_calls" in body || body.top_k !== 3) throw new Error("only what is refused");
- * if (dropped[0] !== "parallel_tool_calls") throw new Error("named");
+ * assertEquals(body, { model: "m", messages: [], top_k: 3 });
+ * assertEquals(dropped, ["parallel_tool_calls"]);
  * ```
  */
-export function sanitize(body: JsonObject, target: Target): Sanitized {
-  const family = familyOf(target.model);
-  const kind = surfaceKind(target.path);
+export function sanitize(
+  body: JsonObject,
+  target: Target,
+  dialect: DialectName = "chat",
+): EncodedRequest {
   const dropped: string[] = [];
   let clean = body;
-  for (const rule of rulesFor(kind, family, target.stream)) {
-    const rest = withoutField(clean, rule.field);
-    if (rest === clean) continue;
-    const value = clean[rule.field];
-    clean = rule.becomes && !Object.hasOwn(clean, rule.becomes)
-      ? { ...rest, [rule.becomes]: value }
-      : rest;
-    dropped.push(rule.becomes ? `${rule.field} → ${rule.becomes}` : rule.field);
-  }
-  if (body.response_format !== undefined && clean.response_format === undefined) {
-    clean = instructFormat(clean, body.response_format);
-  } else {
-    clean = nameSchema(clean);
+  for (const rule of SANITIZE_RULES) {
+    if (!applies(rule, dialect, target)) continue;
+    const next = applyRule(rule, clean);
+    if (next === clean) continue;
+    clean = next;
+    dropped.push(described(rule));
   }
   const cap = outputCap(target.model);
-  for (const field of ["max_tokens", "max_completion_tokens"]) {
+  for (const field of ["max_tokens", "max_completion_tokens", "max_output_tokens"]) {
     const asked = clean[field];
     if (cap !== undefined && typeof asked === "number" && asked > cap) {
       clean = { ...clean, [field]: cap };
@@ -231,7 +317,7 @@ export function sanitize(body: JsonObject, target: Target): Sanitized {
   return { body: clean, dropped };
 }
 
-/** GPT models refuse a `json_schema` without a name; clients of other providers don't send one. */
+/** Clients of other providers send no name with a `json_schema`. */
 function nameSchema(body: JsonObject): JsonObject {
   const format = body.response_format;
   if (!isObject(format) || !isObject(format.json_schema) || format.json_schema.name) return body;
@@ -241,53 +327,46 @@ function nameSchema(body: JsonObject): JsonObject {
   };
 }
 
-/**
- * The instruction that stands in for a `response_format` which can't be sent, or undefined where the
- * format asks for nothing (`text`).
- *
- * @example
- * ```ts
- * import { formatInstruction } from "./sanitize.ts";
- *
- * const text = formatInstruction({ type: "json_schema", json_schema: { schema: { type: "object" } } });
- * if (!text?.includes('{"type":"object"}')) throw new Error("the schema is in it");
- * ```
- */
-export function formatInstruction(format: unknown): string | undefined {
-  if (!isObject(format)) return undefined;
-  if (format.type === "json_object") {
-    return "Answer with one JSON object and nothing else: no text before or after it, no Markdown, no code fence.";
-  }
-  if (format.type !== "json_schema") return undefined;
-  const schema = isObject(format.json_schema) ? format.json_schema.schema : format.schema;
-  return "Answer with one JSON value and nothing else: no text before or after it, no Markdown, no code fence." +
-    (schema === undefined
-      ? ""
-      : ` It must be valid against this JSON Schema:\n${JSON.stringify(schema)}`);
+/** Dialect → what its surfaces are called in the documentation. */
+const DIALECT_NAMES: Readonly<Record<DialectName, string>> = {
+  chat: "chat",
+  responses: "Responses",
+  messages: "Messages",
+  gemini: "Gemini",
+};
+
+/** Where a row applies, in words. */
+function placeOf({ dialects, surfaces, families, models, stream }: SanitizeRule): string {
+  const names = (dialects ?? ["chat"]).map((dialect) => DIALECT_NAMES[dialect]);
+  return [
+    surfaces ? surfaces.join(", ") : names.join(", "),
+    models?.label ?? families?.join(", "),
+    stream === undefined ? undefined : stream ? "streams" : "without stream",
+  ].filter((word) => word !== undefined).join("; ");
 }
 
 /**
- * Puts the wish of a `response_format` into the messages, as a system message behind the leading ones:
- * there it is close to the other rules, and no user's turn is changed.
- *
- * @example
- * ```ts
- * import { instructFormat } from "./sanitize.ts";
- *
- * const body = instructFormat({ messages: [{ role: "user", content: "hi" }] }, { type: "json_object" });
- * if ((body.messages as { role: string }[])[0].role !== "system") throw new Error("system");
- * ```
+ * The table as Markdown, for `docs/adjustments.md`: what is changed of every request before anything was
+ * refused.
  */
-export function instructFormat(body: JsonObject, format: unknown): JsonObject {
-  const content = formatInstruction(format);
-  if (content === undefined || !Array.isArray(body.messages)) return body;
-  const messages = body.messages as unknown[];
-  const first = messages.findIndex((message) =>
-    !isObject(message) || (message.role !== "system" && message.role !== "developer")
-  );
-  const at = first === -1 ? messages.length : first;
-  return {
-    ...body,
-    messages: [...messages.slice(0, at), { role: "system", content }, ...messages.slice(at)],
-  };
+export function sanitizeTable(): string {
+  const rows = SANITIZE_RULES.map((rule) => [
+    `\`${rule.field}\``,
+    rule.becomes ? `becomes \`${rule.becomes}\`` : rule.change?.does ?? "goes",
+    placeOf(rule),
+    rule.why,
+  ]);
+  const caps = OUTPUT_CAPS.map(({ name, tokens }) => [
+    "`max_tokens`",
+    `is at most ${tokens.toLocaleString("en-US")}`,
+    name.source.replace(/[\^()?:]/g, "").replaceAll("|", ", "),
+    "more is refused",
+  ]);
+  return [
+    ["field", "what becomes of it", "where", "why"],
+    ["---", "---", "---", "---"],
+    ...rows,
+    ...caps,
+  ]
+    .map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }

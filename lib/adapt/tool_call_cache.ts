@@ -1,11 +1,12 @@
 /**
- * What a chat client can't carry from one turn to the next, kept by the id of a tool call.
+ * Caches what a chat client can't carry from one turn to the next, by the id of a tool call.
  *
  * @module
  */
 
 import type { CachedCall, CallScope } from "../dialects/dialect.ts";
-import { isObject } from "../json.ts";
+import { hash64 } from "../hash.ts";
+import { isObject, type JsonObject } from "../json.ts";
 
 export type { CachedCall } from "../dialects/dialect.ts";
 
@@ -24,7 +25,7 @@ export interface ToolCallCacheOptions {
    */
   bytes?: number;
   /**
-   * How long a call is kept after it was last remembered or recalled, in milliseconds.
+   * How long a call is kept after it was last set or got, in milliseconds.
    *
    * @default {7_200_000}
    */
@@ -49,22 +50,40 @@ const ENTRY_BYTES = 128;
 /** Deeper than any reasoning item. What nests deeper isn't kept: measuring it could exhaust the stack. */
 const MAX_DEPTH = 32;
 
+/** Whose calls a {@linkcode CallScope} holds. */
+export interface ScopeKey {
+  /** Who asks; see {@linkcode ownerOf}. */
+  readonly owner: string;
+  /** Which conversation; see {@linkcode conversationOf}. */
+  readonly conversation: string;
+  /** The model, as the client asks for it: another can't read what this one signed. */
+  readonly model: string;
+}
+
+/** The calls of one conversation. */
+export interface ConversationCalls extends CallScope {
+  /** Forgets what is cached for the conversation: the gateway refused it, and would again in every turn. */
+  clear(): void;
+}
+
 /**
- * A bounded memory of tool calls: the longest unused go first, when there are too many, when they
+ * A bounded cache of tool calls: the longest unused go first, when there are too many, when they
  * take too much room, or when they were not used for too long.
  *
- * Recalling counts as use, because a client sends its whole history with every turn: the calls of a
+ * Getting counts as use, because a client sends its whole history with every turn: the calls of a
  * conversation that goes on stay, those of one that ended fade.
  *
  * @example
  * ```ts
+ * import { assertEquals } from "@std/assert";
  * import { ToolCallCache } from "./tool_call_cache.ts";
  *
- * const memory = new ToolCallCache({ entries: 1 });
- * memory.set("call_1", { fields: { thoughtSignature: "c2ln" } });
- * memory.set("call_2", { items: [{ type: "reasoning" }] });
- * if (memory.get("call_1") !== undefined) throw new Error("expected the older call to be gone");
- * if (memory.get("call_2")?.items?.length !== 1) throw new Error("expected the newer call");
+ * const cache = new ToolCallCache();
+ * const mine = cache.scope({ owner: "ada", conversation: "1", model: "m" });
+ * const other = cache.scope({ owner: "ada", conversation: "2", model: "m" });
+ * mine.set("call_0", { fields: { thoughtSignature: "c2ln" } });
+ * assertEquals(mine.get("call_0")?.fields, { thoughtSignature: "c2ln" });
+ * assertEquals(other.get("call_0"), undefined);
  * ```
  */
 export class ToolCallCache implements CallScope {
@@ -76,7 +95,7 @@ export class ToolCallCache implements CallScope {
   readonly #now: () => number;
   #bytes = 0;
 
-  /** Makes an empty memory within the given bounds. */
+  /** Makes an empty cache within the given bounds. */
   constructor(options: ToolCallCacheOptions = {}) {
     this.#maxEntries = options.entries ?? 2_000;
     this.#maxBytes = options.bytes ?? 32 * 1024 * 1024;
@@ -95,8 +114,24 @@ export class ToolCallCache implements CallScope {
   }
 
   /**
+   * The calls of one conversation of somebody's with one model: no other's are seen, whatever their ids.
+   *
+   * @param key Who asks, in which conversation, which model.
+   */
+  scope({ owner, conversation, model }: ScopeKey): ConversationCalls {
+    const prefix = `${owner}\n${conversation}\n${model}\n`;
+    return {
+      get: (callId) => this.get(prefix + callId),
+      set: (callId, value) => this.set(prefix + callId, value),
+      clear: () => {
+        for (const key of this.#entries.keys()) if (key.startsWith(prefix)) this.#remove(key);
+      },
+    };
+  }
+
+  /**
    * Keeps `value` for the call `callId`. Given again, `items`, `fields` and `model` replace the
-   * earlier ones, each by itself. A value that is larger than the whole memory, or nests more than 32 deep, is not
+   * earlier ones, each by itself. A value that is larger than the whole cache, or nests more than 32 deep, is not
    * kept.
    */
   set(callId: string, value: CachedCall): void {
@@ -152,4 +187,101 @@ function estimateBytes(value: unknown, depth: number): number {
     for (const key in value) bytes += 8 + 2 * key.length + estimateBytes(value[key], depth + 1);
   }
   return bytes;
+}
+
+/** The `Bearer` or `Basic` before a token. */
+const SCHEME = /^\s*(?:bearer|basic)\s+/i;
+
+/**
+ * Who asks, by the token that comes with the request: the subject of a JWT, so that a renewed token is the
+ * same owner, else a hash of the token.
+ *
+ * @param authorization The `Authorization` header, or a key.
+ *
+ * @example
+ * ```ts
+ * import { assert, assertEquals } from "@std/assert";
+ * import { ownerOf } from "./tool_call_cache.ts";
+ *
+ * const token = (iat: number) => `Bearer e30.${btoa(JSON.stringify({ sub: "ada", iat }))}.c2ln`;
+ * assertEquals(ownerOf(token(1)), ownerOf(token(2)));
+ * assert(ownerOf("Bearer dapi1") !== ownerOf("Bearer dapi2"));
+ * ```
+ */
+export function ownerOf(authorization: string): string {
+  const token = authorization.replace(SCHEME, "");
+  return subjectOf(token) ?? `key ${token.length} ${hash64(token)}`;
+}
+
+/** The issuer and the subject of a JWT; undefined for any other token. */
+function subjectOf(token: string): string | undefined {
+  const parts = token.split(".");
+  if (parts.length !== 3) return undefined;
+  try {
+    const claims: unknown = JSON.parse(atob(parts[1].replace(/-/g, "+").replace(/_/g, "/")));
+    if (!isObject(claims) || typeof claims.sub !== "string" || claims.sub === "") return undefined;
+    return `sub ${hash64(`${claims.iss ?? ""}\n${claims.sub}`)} ${claims.sub.slice(0, 100)}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Which conversation a request belongs to, in any dialect: a hash of its first user message, which every
+ * later turn repeats.
+ *
+ * @param body The client's body.
+ */
+export function conversationOf(body: JsonObject): string {
+  const first = firstUserMessage(body);
+  return first === undefined ? "" : `${first.length}:${hash64(first)}`;
+}
+
+function firstUserMessage({ messages, input, contents }: JsonObject): string | undefined {
+  if (typeof input === "string") return input;
+  const list = [messages, input, contents].find(Array.isArray) ?? [];
+  const first = list.find((entry) => isObject(entry) && entry.role === "user");
+  if (!isObject(first)) return undefined;
+  const content = first.content ?? first.parts;
+  return textOfContent(content);
+}
+
+/**
+ * A message's content as one text. Marks that clients move from turn to turn, such as `cache_control`, don't
+ * belong to it, nor does whether it is a string or one part.
+ */
+function textOfContent(content: unknown): string {
+  if (typeof content === "string") return content;
+  if (!Array.isArray(content)) return JSON.stringify(content) ?? "";
+  return content.map((part) => {
+    if (!isObject(part)) return String(part);
+    if (typeof part.text === "string") return part.text;
+    const { cache_control: _mark, ...rest } = part;
+    return JSON.stringify(rest);
+  }).join("\n");
+}
+
+/** What providers put before the part of an id that tells calls apart. */
+const ID_PREFIX = /^(?:chatcmpl-tool|toolu|tool|call|fc|function)[-_.:]*/i;
+
+/** The fewest letters and digits that can tell calls apart. */
+const LEAST_UNIQUE = 6;
+
+/**
+ * Whether the id of a tool call is too short to be unique, such as `call_0` or `0`: a counter begins anew in
+ * every conversation. Kimi's own form, `functions.shell:0`, is left to it.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { isShortCallId } from "./tool_call_cache.ts";
+ *
+ * assert(isShortCallId("call_0") && isShortCallId("12"));
+ * assert(!isShortCallId("call_8Zq3kd9aXw2LmN0p") && !isShortCallId("toolu_01A09q90qw90lq917835lq9"));
+ * ```
+ */
+export function isShortCallId(id: string): boolean {
+  if (/^functions\.[\w-]{1,100}:\d+$/.test(id)) return false;
+  const unique = id.slice(0, 200).replace(ID_PREFIX, "").replace(/[^a-z0-9]/gi, "");
+  return unique.length < LEAST_UNIQUE || (/^\d+$/.test(unique) && unique.length < 10);
 }

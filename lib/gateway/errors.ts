@@ -8,7 +8,8 @@
 import { STATUS_TEXT } from "@std/http/status";
 import { BridgeError, maskSecrets } from "../errors.ts";
 import { isObject, type JsonObject } from "../json.ts";
-import { ADVICE } from "./advice.ts";
+import { adviceFor } from "./advice.ts";
+import { type ErrorParts, textOf, unwrap } from "./unwrap.ts";
 
 /** OpenAI's `error.type` for a gateway status that came without a type of its own. */
 const TYPES: Record<number, string> = {
@@ -41,52 +42,6 @@ function shown(message: string, secrets: readonly string[] = []): string {
   return maskSecrets(words).slice(0, MAX_MESSAGE);
 }
 
-/** The parts of an error, whatever its shape. */
-interface ErrorParts {
-  message?: string;
-  type?: string;
-  param?: string;
-  code?: string | number;
-  retryAfter?: number;
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;
-}
-
-function codeOf(value: unknown): string | number | undefined {
-  // ForgeCode reads a code as an unsigned 16-bit number or a string: anything else breaks its parser.
-  if (typeof value === "number") {
-    return Number.isInteger(value) && value >= 0 && value <= 65535 ? value : String(value);
-  }
-  return text(value);
-}
-
-/** How many errors may stand one in another. */
-const MAX_NESTED = 4;
-
-function partsOf(body: JsonObject, depth = 0): ErrorParts {
-  const inner = body.error;
-  if (isObject(inner)) {
-    const nested = isObject(inner.error) && depth < MAX_NESTED ? partsOf(inner, depth + 1) : {};
-    return {
-      ...nested,
-      message: text(inner.message) ?? nested.message ?? text(body.message),
-      type: text(inner.type) ?? nested.type,
-      param: text(inner.param) ?? nested.param,
-      code: codeOf(inner.code) ?? nested.code ?? codeOf(body.error_code),
-      retryAfter: typeof inner.retry_after === "number" ? inner.retry_after : undefined,
-    };
-  }
-  return {
-    message: text(body.message) ?? text(inner) ?? text(body.detail) ?? text(body.error_message),
-    type: body.type === "error" ? undefined : text(body.type),
-    param: text(body.param),
-    code: codeOf(body.error_code) ?? codeOf(body.code) ??
-      (text(body.message) ? codeOf(inner) : undefined),
-  };
-}
-
 /**
  * Whether a JSON value is an error rather than an answer: OpenAI's and Anthropic's `{"error": …}`,
  * Databricks' `{"error_code", "message"}`, and the bare error event of the Responses API.
@@ -104,13 +59,13 @@ export function isErrorBody(value: JsonObject): boolean {
   const isAnswer = choices !== undefined || delta !== undefined;
   if (isObject(error)) return !isAnswer || Object.keys(error).length > 0;
   if (typeof error === "string") return !isAnswer || error !== "";
-  if (value.type === "error") return true;
+  if (value.type === "error" || isObject(value.external_model_error)) return true;
   if (isAnswer) return false;
   if (value.error_code !== undefined && value.error_code !== null) return true;
   // `{"message": …}`, `{"detail": …}`: what proxies say. A chunk or a response has an `object`.
   return value.object === undefined &&
     [value.message, value.detail, value.error_message].some((words) =>
-      text(words) !== undefined || (Array.isArray(words) && words.length > 0)
+      textOf(words) !== undefined || (Array.isArray(words) && words.length > 0)
     );
 }
 
@@ -131,25 +86,66 @@ export interface ErrorSource {
   headers?: Pick<Headers, "get">;
   /** Secrets that must not appear in the message, whatever the gateway wrote. */
   secrets?: readonly string[];
+  /** The client's `User-Agent`: ForgeCode is told its own command for a new login. */
+  client?: string;
   /** Whether advice is added where the cause is known. @default {true} */
   advice?: boolean;
+  /** Whether a 429 that names no time gets a `Retry-After` of the bridge's own. @default {true} */
+  retryAfter?: boolean;
+}
+
+/** Statuses after which repeating the request may help. */
+const REPEATABLE = new Set([408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529]);
+
+/** Refusals by policy, whatever their status: repeating the request changes nothing, or costs. */
+const PERMANENT =
+  /rate limit of 0|budget|quota|policy|not enabled|spend|credit|billing|permission|guardrail|feature_disabled|per[ _-]?day/i;
+
+/** Words of a 429 → seconds after which a repeat has a chance, where the gateway names none. */
+const WAITS: readonly { words: RegExp; seconds: number }[] = [
+  { words: /tokens[ _]per[ _]minute|\b[IO]?TPM\b|per[ _]minute/i, seconds: 20 },
+  { words: /\bQPS\b|queries per|requests per|per[ _]second/i, seconds: 2 },
+  { words: /(?:)/, seconds: 5 },
+];
+
+/** What tells a client's SDK how to repeat: seconds to wait, or that a repeat can't help. */
+function retryHeaders(
+  { status, words, given, paid, source }: {
+    readonly status: number;
+    /** Code and message. */
+    readonly words: string;
+    /** What the gateway asks for. */
+    readonly given: string | undefined;
+    /** Whether an answer had begun. */
+    readonly paid: boolean;
+    readonly source: ErrorSource;
+  },
+): Record<string, string> {
+  if (paid || !REPEATABLE.has(status) || PERMANENT.test(words)) {
+    return { ...given && { "retry-after": given }, "x-should-retry": "false" };
+  }
+  if (given) return { "retry-after": given };
+  if (status !== 429 || source.retryAfter === false) return {};
+  return { "retry-after": String(WAITS.find((row) => row.words.test(words))!.seconds) };
 }
 
 /**
- * Reads any error of the gateway's — JSON of four shapes, plain text, HTML, nothing at all — as one
- * {@linkcode BridgeError}: the gateway's status and words, `Retry-After` kept, HTML never shown raw,
- * and what to do where that is known (`advice.ts`). Shapes: `gateway.md`, "What errors look like".
+ * Reads any error of the gateway's — JSON of any shape, plain text, HTML, nothing at all — as one
+ * {@linkcode BridgeError}: the gateway's status and its innermost words, `Retry-After` kept, HTML never
+ * shown raw, and what to do where that is known (`advice.ts`). Shapes: `gateway.md`, "What errors look
+ * like".
  *
  * @param status The gateway's HTTP status; for an error inside a 200 the error's own number is used.
  * @param body The answer's body as it came.
- * @param source Headers and secrets.
+ * @param source Headers, secrets, and who is told.
  *
  * @example
  * ```ts
+ * import { assertEquals } from "@std/assert";
  * import { gatewayError } from "./errors.ts";
  *
  * const error = gatewayError(403, '{"error_code":"PERMISSION_DENIED","message":"no"}');
- * if (error.status !== 403 || error.code !== "PERMISSION_DENIED") throw new Error("kept");
+ * assertEquals([error.status, error.code, error.message], [403, "PERMISSION_DENIED", "no"]);
  * ```
  */
 export function gatewayError(
@@ -159,22 +155,27 @@ export function gatewayError(
 ): BridgeError {
   const parts = readParts(status, body, source.headers);
   const numeric = Number(parts.code);
-  const ownStatus = status >= 400 ? status : numeric >= 400 && numeric <= 599 ? numeric : 502;
+  const named = numeric >= 400 && numeric <= 599;
+  const ownStatus = status >= 400 ? status : named ? numeric : 502;
   const words = shown(parts.message ?? "", source.secrets);
   const brief = (word?: string) => word && shown(word, source.secrets).slice(0, MAX_WORD);
   const haystack = `${parts.code ?? ""} ${words}`;
-  const row = source.advice === false
+  const advice = source.advice === false
     ? undefined
-    : ADVICE.find((row) => (row.status ?? ownStatus) === ownStatus && row.words.test(haystack));
-  const retryAfter = source.headers?.get("retry-after") ??
-    (parts.retryAfter === undefined ? undefined : String(Math.ceil(parts.retryAfter)));
-  const headers: Record<string, string> = {};
-  if (retryAfter) headers["retry-after"] = retryAfter;
+    : adviceFor(ownStatus, haystack, source.client);
+  const headers = retryHeaders({
+    status: ownStatus,
+    words: haystack,
+    given: source.headers?.get("retry-after") ??
+      (parts.retryAfter === undefined ? undefined : String(Math.ceil(parts.retryAfter))),
+    paid: status < 400 && !named,
+    source,
+  });
   for (const name of ["x-request-id", "x-databricks-trace-id"]) {
     const value = source.headers?.get(name);
     if (value) headers[name] = shown(value, source.secrets).slice(0, MAX_WORD);
   }
-  return new BridgeError("gateway", row ? `${words} [fd-bridge: ${row.advice}]` : words, {
+  return new BridgeError("gateway", advice ? `${words} [fd-bridge: ${advice}]` : words, {
     status: ownStatus,
     type: brief(parts.type) ?? TYPES[ownStatus] ??
       (ownStatus >= 500 ? "server_error" : "invalid_request_error"),
@@ -190,52 +191,40 @@ function readParts(
   body: string | JsonObject,
   headers?: Pick<Headers, "get">,
 ): ErrorParts {
-  const statusText = `${status} ${STATUS_TEXT[status as keyof typeof STATUS_TEXT] ?? ""}`.trim();
-  if (typeof body !== "string") {
-    const parts = partsOf(body);
-    const { message } = parts;
-    if (message === undefined) {
-      return { ...parts, message: `The gateway answered ${statusText}: ${jsonOf(body)}` };
-    }
-    // One error inside another's text, or a page: as if it had come by itself.
-    if (message.startsWith("{") || PAGE.test(message)) {
-      const inner = readParts(status, message);
-      return { ...inner, code: inner.code ?? parts.code, type: inner.type ?? parts.type };
-    }
-    return parts;
+  const answered = `The gateway answered ${status} ${
+    STATUS_TEXT[status as keyof typeof STATUS_TEXT] ?? ""
+  }`.trim();
+  const isText = typeof body === "string";
+  const trimmed = isText ? body.trim() : "";
+  if (isText && trimmed === "") return { message: `${answered} without a body.` };
+  const parts = isText && headers?.get("content-type")?.includes("html")
+    ? { message: trimmed }
+    : unwrap(isText ? trimmed : body);
+  const { message } = parts;
+  if (message === undefined) {
+    // What came in the place of an answer may be one: it is not repeated, and so not logged.
+    const shows = status >= 400 ? `: ${jsonOf(body)}` : " with JSON that is no answer.";
+    return { ...parts, message: answered + shows };
   }
-  const trimmed = body.trim();
-  if (trimmed === "") return { message: `The gateway answered ${statusText} without a body.` };
-  if (
-    headers?.get("content-type")?.includes("html") || PAGE.test(trimmed)
-  ) {
-    const title = htmlTitle(trimmed);
+  if (PAGE.test(message) || (isText && headers?.get("content-type")?.includes("html"))) {
+    const title = htmlTitle(message);
     return {
-      message: `The gateway answered ${statusText} with an HTML page${
+      ...parts,
+      message: `${answered} with an HTML page${
         title ? ` titled "${title}"` : ""
       }, not JSON: it comes from a load balancer, a proxy or a login page in between.`,
     };
   }
-  try {
-    const parsed: unknown = JSON.parse(trimmed);
-    if (isObject(parsed)) return readParts(status, parsed, headers);
-    if (Array.isArray(parsed) && isObject(parsed[0])) return readParts(status, parsed[0], headers);
-    if (typeof parsed === "string") return { message: parsed };
-  } catch {
-    if (trimmed.startsWith("{")) {
-      return {
-        message: `The gateway answered ${statusText} with JSON that breaks off: ${trimmed}`,
-      };
-    }
-    // Plain text is one of the gateway's own shapes: "Invalid Token".
+  if (isText && message === trimmed && trimmed.startsWith("{")) {
+    return { message: `${answered} with JSON that can't be read: ${trimmed}` };
   }
-  return { message: trimmed };
+  return parts;
 }
 
 /** JSON for a message; what nests too deep to be written has no words. */
-function jsonOf(body: JsonObject): string {
+function jsonOf(body: string | JsonObject): string {
   try {
-    return JSON.stringify(body);
+    return typeof body === "string" ? body : JSON.stringify(body);
   } catch {
     return "JSON that nests too deep to be shown";
   }

@@ -79,8 +79,10 @@ export function retryDelay(
   const backoff = BACKOFF * 2 ** attempt * (0.5 + random / 2);
   if (failure instanceof BridgeError) return backoff;
   // The body of a 429 may say it too.
-  const after = gatewayError(failure.status, failure.text, { headers: failure.headers })
-    .headers["retry-after"];
+  const after = gatewayError(failure.status, failure.text, {
+    headers: failure.headers,
+    retryAfter: false,
+  }).headers["retry-after"];
   if (after === undefined) return backoff;
   const seconds = Number(after);
   const asked = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(after) - now;

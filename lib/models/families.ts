@@ -17,9 +17,50 @@ const FAMILIES: readonly { name: RegExp; family: Family }[] = [
   { name: /^grok/, family: "grok" },
 ];
 
+/** Models of one family that the gateway treats alike, by their names. */
+export interface ModelGroup {
+  /** What it is called in the documentation. */
+  readonly label: string;
+  /** Matches the bare names of its models. */
+  readonly name: RegExp;
+}
+
+/** Claude models that think adaptively and refuse sampling parameters (`gateway.md`, "Claude"). */
+export const ADAPTIVE_CLAUDE: ModelGroup = {
+  label: "Claude Opus 4.7+, Sonnet 5+, Fable 5+, Haiku 5.5+",
+  name:
+    /^(?:claude-)?(?:opus-(?:4-(?:[7-9]|\d\d)|[5-9]|\d\d)|(?:sonnet|fable)-(?:[5-9]|\d\d)|haiku-(?:5-[5-9]|[6-9]|\d\d))(?!\d)/,
+};
+
+/** Claude models that think with a budget in tokens. */
+export const BUDGETED_CLAUDE: ModelGroup = {
+  label: "older Claude",
+  name: new RegExp(
+    `^(?!${ADAPTIVE_CLAUDE.name.source.slice(1)})(?:claude|opus|sonnet|haiku|fable)`,
+  ),
+};
+
+/** Claude models to which chat completions offer no `response_format` (`gateway.md`, "Claude"). */
+export const UNFORMATTED_CLAUDE: ModelGroup = {
+  label: "Claude 5.5, Fable 5.1",
+  name: /^(?:claude-)?(?:(?:opus|sonnet|haiku|fable)-5-5|fable-5-1)(?!\d)/,
+};
+
+/** Models that want their own reasoning back as a flat text (`forgecode.md`). */
+export const KIMI: ModelGroup = { label: "Kimi", name: /^kimi/ };
+
 /**
- * The bare name of a model, lower case, without the gateway's prefixes: `databricks-` and a Unity
- * Catalog path such as `system.ai.`.
+ * Whether a model belongs to a group.
+ *
+ * @param model The model, by any of its names.
+ */
+export function isIn(group: ModelGroup, model: string): boolean {
+  return group.name.test(bareName(model));
+}
+
+/**
+ * The bare name of a model, lower case and with hyphens for dots, without the gateway's prefixes:
+ * `databricks-` and a Unity Catalog path such as `system.ai.`.
  *
  * @example
  * ```ts
@@ -29,7 +70,8 @@ const FAMILIES: readonly { name: RegExp; family: Family }[] = [
  * ```
  */
 export function bareName(model: string): string {
-  return model.toLowerCase().replace(/^[\w-]+\.[\w-]+\./, "").replace(/^databricks-/, "");
+  return model.toLowerCase().replace(/^[a-z][\w-]*\.[a-z][\w-]*\./, "").replace(/^databricks-/, "")
+    .replaceAll(".", "-");
 }
 
 /**
@@ -44,33 +86,8 @@ export function bareName(model: string): string {
  * ```
  */
 export function familyOf(model: string): Family {
-  return known(model).family;
-}
-
-/** What a model's name says. */
-interface Known {
-  readonly family: Family;
-  readonly cap: number | undefined;
-}
-
-/** By model, for those that were asked about: several times for each request, nearly always the same few. */
-const models = new Map<string, Known>();
-
-/** How many are kept: clients can ask for any name. */
-const MAX_KNOWN = 200;
-
-function known(model: string): Known {
-  let entry = models.get(model);
-  if (entry === undefined) {
-    const name = bareName(model);
-    entry = {
-      family: FAMILIES.find((row) => row.name.test(name))?.family ?? "open",
-      cap: OUTPUT_CAPS.find((row) => row.name.test(name))?.tokens,
-    };
-    if (models.size >= MAX_KNOWN) models.clear();
-    models.set(model, entry);
-  }
-  return entry;
+  const name = bareName(model);
+  return FAMILIES.find((row) => row.name.test(name))?.family ?? "open";
 }
 
 /** Models that refuse a request for more output than this, in tokens (seen by other gateways' users). */
@@ -78,7 +95,8 @@ export const OUTPUT_CAPS: readonly { name: RegExp; tokens: number }[] = [
   { name: /^(gemma-3-12b|llama-4-maverick)/, tokens: 8_192 },
   { name: /^qwen3-next/, tokens: 10_000 },
   { name: /^gpt-oss/, tokens: 25_000 },
-  { name: /^(glm-5-2|inkling)/, tokens: 65_536 },
+  { name: /^glm/, tokens: 25_000 },
+  { name: /^inkling/, tokens: 65_536 },
 ];
 
 /**
@@ -92,5 +110,6 @@ export const OUTPUT_CAPS: readonly { name: RegExp; tokens: number }[] = [
  * ```
  */
 export function outputCap(model: string): number | undefined {
-  return known(model).cap;
+  const name = bareName(model);
+  return OUTPUT_CAPS.find((row) => row.name.test(name))?.tokens;
 }

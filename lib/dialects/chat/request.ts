@@ -4,7 +4,7 @@
  * @module
  */
 
-import { mendHistory } from "../../adapt/history.ts";
+import { repairHistory } from "../../adapt/history.ts";
 import { sanitize } from "../../adapt/sanitize.ts";
 import type { JsonObject } from "../../json.ts";
 import type { CallScope, EncodedRequest, Target } from "../dialect.ts";
@@ -18,5 +18,5 @@ import type { CallScope, EncodedRequest, Target } from "../dialect.ts";
  * @param calls What is cached for the conversation's tool calls.
  */
 export function encodeChat(body: JsonObject, target: Target, calls?: CallScope): EncodedRequest {
-  return sanitize(mendHistory(body, target.model, calls as never), target);
+  return sanitize(repairHistory(body, target.model, calls), target);
 }
