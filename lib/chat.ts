@@ -14,6 +14,7 @@ import {
   refusalToShow,
 } from "./adapt/negotiator.ts";
 import { type ConversationCalls, conversationOf, ownerOf } from "./adapt/tool_call_cache.ts";
+import { ownRetries } from "./adapt/retrying_clients.ts";
 import type { App } from "./app.ts";
 import { chatSurface } from "./dialects/chat/mod.ts";
 import type {
@@ -69,6 +70,8 @@ interface ExchangeContext {
   readonly dialect: DialectContext;
   readonly calls: ConversationCalls;
   readonly secrets: readonly string[];
+  /** The client's headers. */
+  readonly clientHeaders: Headers;
   /** Headers for the gateway. */
   readonly headers: Readonly<Record<string, string>>;
   /** Ends the gateway's request. */
@@ -125,6 +128,7 @@ export async function chat(
       secrets,
       request: body,
     },
+    clientHeaders: request.headers,
     headers: gatewayHeaders(request.headers, credentials.authorization, summary, app),
     controller: new AbortController(),
   };
@@ -192,6 +196,7 @@ async function ask(context: ExchangeContext): Promise<Answer> {
       body,
       signal: context.controller.signal,
       budget,
+      mayRetry: (status) => ownRetries(1, status, context.clientHeaders) > 0,
       onRetry: (reason, delay) => exchange.retry(reason, delay),
     });
     const { headers } = answer.ok ? answer.response : answer;
@@ -248,8 +253,15 @@ function chunkEnricher(context: ExchangeContext): ChunkEnricher {
     decoder: decoderFor(context.dialect),
     unfence: isObject(format) && format.type !== "text",
     usedIds: callIds(request.messages),
+    toolNames: toolNames(request.tools),
     maxTokens: typeof most === "number" ? most : undefined,
   });
+}
+
+/** The names of the tools that a chat request offers. */
+function toolNames(tools: unknown): ReadonlySet<string> {
+  const names = (Array.isArray(tools) ? tools : []).map((tool) => tool?.function?.name);
+  return new Set(names.filter((name) => typeof name === "string"));
 }
 
 /** The ids of the tool calls in a history. */

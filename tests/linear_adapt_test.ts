@@ -10,7 +10,7 @@ import { RetryLoopGuard } from "../lib/adapt/retry_loop_guard.ts";
 import { repairHistory } from "../lib/adapt/history.ts";
 import { sanitize } from "../lib/adapt/sanitize.ts";
 import { cleanToolName } from "../lib/adapt/tool_names.ts";
-import { conversationOf, isShortCallId, ownerOf } from "../lib/adapt/tool_call_cache.ts";
+import { conversationOf, ownerOf } from "../lib/adapt/tool_call_cache.ts";
 import { retriesItself } from "../lib/adapt/retrying_clients.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { bareName } from "../lib/models/families.ts";
@@ -62,7 +62,6 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
     gatewayError(400, { message: text, error: text, detail: [text] }),
   inferAll: (text) => inferAll({ status: 400, message: text }, { body: BODY, name: "m" }),
   cleanToolName: (text) => cleanToolName(text),
-  isShortCallId: (text) => isShortCallId(text),
   ownerOf: (text) => ownerOf(text),
   conversationOf: (text) => conversationOf({ input: text }),
   retriesItself: (text) => retriesItself({ get: () => text }),

@@ -1,10 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  conversationOf,
-  isShortCallId,
-  ownerOf,
-  ToolCallCache,
-} from "../lib/adapt/tool_call_cache.ts";
+import { conversationOf, ownerOf, ToolCallCache } from "../lib/adapt/tool_call_cache.ts";
 
 Deno.test("ToolCallCache gives back what it was given", () => {
   const memory = new ToolCallCache();
@@ -149,33 +144,4 @@ Deno.test("conversationOf() is the same for every turn of a conversation, in any
   assertEquals(conversationOf({ contents: [{ role: "user", parts: [{ text: "hi" }] }] }), id);
   assert(conversationOf({ messages: [{ role: "user", content: "ho" }] }) !== id);
   assertEquals(conversationOf({}), "");
-});
-
-Deno.test("isShortCallId() finds counters, and leaves ids that are unique", () => {
-  for (
-    const id of [
-      "",
-      "0",
-      "12",
-      "call_0",
-      "call_12",
-      "call-3",
-      "toolu_1",
-      "tool_0_1",
-      "a",
-      "call_20261126",
-    ]
-  ) {
-    assert(isShortCallId(id), id);
-  }
-  for (
-    const id of [
-      "call_8Zq3kd9aXw2L",
-      "toolu_01A09q90qw",
-      "chatcmpl-tool-8f2e1a",
-      "functions.shell:0",
-    ]
-  ) {
-    assert(!isShortCallId(id), id);
-  }
 });

@@ -260,28 +260,3 @@ function textOfContent(content: unknown): string {
     return JSON.stringify(rest);
   }).join("\n");
 }
-
-/** What providers put before the part of an id that tells calls apart. */
-const ID_PREFIX = /^(?:chatcmpl-tool|toolu|tool|call|fc|function)[-_.:]*/i;
-
-/** The fewest letters and digits that can tell calls apart. */
-const LEAST_UNIQUE = 6;
-
-/**
- * Whether the id of a tool call is too short to be unique, such as `call_0` or `0`: a counter begins anew in
- * every conversation. Kimi's own form, `functions.shell:0`, is left to it.
- *
- * @example
- * ```ts
- * import { assert } from "@std/assert";
- * import { isShortCallId } from "./tool_call_cache.ts";
- *
- * assert(isShortCallId("call_0") && isShortCallId("12"));
- * assert(!isShortCallId("call_8Zq3kd9aXw2LmN0p") && !isShortCallId("toolu_01A09q90qw90lq917835lq9"));
- * ```
- */
-export function isShortCallId(id: string): boolean {
-  if (/^functions\.[\w-]{1,100}:\d+$/.test(id)) return false;
-  const unique = id.slice(0, 200).replace(ID_PREFIX, "").replace(/[^a-z0-9]/gi, "");
-  return unique.length < LEAST_UNIQUE || (/^\d+$/.test(unique) && unique.length < 10);
-}

@@ -59,6 +59,8 @@ export interface ChunkEnricherOptions extends Omit<DialectContext, "request"> {
   readonly decoder?: StreamDecoder;
   /** Whether a Markdown fence around the content is removed. @default {false} */
   readonly unfence?: boolean;
+  /** The names of the tools that the request offers. */
+  readonly toolNames?: ReadonlySet<string>;
   /** Ids that tool calls of the conversation have already; a call with one of them gets another. */
   readonly usedIds?: ReadonlySet<string>;
   /** The most tokens that the client asked for, for messages. */
@@ -272,6 +274,7 @@ export class ChunkEnricher {
         calls: new ToolCallAssembler({
           makeId: () => makeId("call_"),
           usedIds: this.#options.usedIds,
+          toolNames: this.#options.toolNames,
           onBegin: calls && ((call) => {
             if (!isEmpty(call.extra)) calls.set(call.id, { fields: call.extra });
             const items = call.first ? thinking?.take() ?? [] : [];

@@ -34,6 +34,7 @@ function reasoningDetails(part: JsonObject): JsonObject[] {
   if (typeof part.data === "string") return [{ type: "reasoning.encrypted", data: part.data }];
   const pieces = Array.isArray(part.summary) && part.summary.length > 0 ? part.summary : [part];
   return pieces.filter(isObject).map((piece) => {
+    if (typeof piece.data === "string") return { type: "reasoning.encrypted", data: piece.data };
     const detail: JsonObject = { type: "reasoning.text", text: textOf(piece) };
     if (typeof piece.signature === "string" && piece.signature !== "") {
       detail.signature = piece.signature;

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { cleanToolName } from "../adapt/tool_names.ts";
 import { BridgeError } from "../errors.ts";
 import { fitsField, wholeCharacters } from "./fields.ts";
 import { isObject, type JsonObject } from "../json.ts";
@@ -55,6 +56,8 @@ const UNNAMED = "unnamed_tool";
 export interface ToolCallAssemblerOptions {
   /** Makes an id for a call that has none of its own. */
   readonly makeId: () => string;
+  /** The names of the tools that the request offers, by which names are cleaned. @default none */
+  readonly toolNames?: ReadonlySet<string>;
   /** Ids that calls of the conversation have already. @default none */
   readonly usedIds?: ReadonlySet<string>;
   /** Called for every call when its first fragment goes out. */
@@ -203,7 +206,9 @@ export class ToolCallAssembler {
     const id = typeof fragment.id === "string" && fragment.id !== "" ? fragment.id : undefined;
     const index = Number.isInteger(fragment.index) ? fragment.index as number : undefined;
     const { name } = isObject(fragment.function) ? fragment.function : fragment;
-    const given = typeof name === "string" ? name : "";
+    const given = typeof name === "string" && name !== ""
+      ? cleanToolName(name, this.#options.toolNames)
+      : "";
     const known = this.#known(id, index, given);
     if (known) {
       if (known.name === "" && known.place === -1) known.name = given;

@@ -23,6 +23,8 @@ export interface GatewayRequest {
   readonly signal: AbortSignal;
   /** What is left of the retries, where several requests share them. @default a full one */
   readonly budget?: RetryBudget;
+  /** Whether a refusal may be retried from here, by its status. @default always */
+  readonly mayRetry?: (status: number) => boolean;
   /** Called before every retry. */
   readonly onRetry?: (reason: string, delay: number) => void;
 }
@@ -110,7 +112,9 @@ export class Gateway {
       });
       request.signal.throwIfAborted();
       if (!(outcome instanceof BridgeError) && outcome.ok) return outcome;
-      const reason = budget.retries > 0 ? retryReason(outcome) : undefined;
+      const allowed = outcome instanceof BridgeError ||
+        (request.mayRetry?.(outcome.status) ?? true);
+      const reason = allowed && budget.retries > 0 ? retryReason(outcome) : undefined;
       const delay = reason ? retryDelay(attempt, outcome, random(), now()) : Infinity;
       if (reason === undefined || now() + delay > budget.until) {
         if (outcome instanceof BridgeError) throw outcome;
