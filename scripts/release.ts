@@ -57,19 +57,19 @@ export interface ReleaseOptions {
  * import { assert } from "@std/assert";
  *
  * const packages = await programPackages();
- * assert(packages.some((name) => name.startsWith("@std/cli@")));
- * assert(!packages.some((name) => name.startsWith("@std/assert@")));
+ * assert(packages.some((name) => name.startsWith("jsr:@std/cli@")));
+ * assert(!packages.some((name) => name.startsWith("jsr:@std/assert@")));
  * ```
  *
- * @returns Such as `@std/cli@1.0.28`, in order.
+ * @returns Such as `jsr:@std/cli@1.0.28`, in order.
  */
 export async function programPackages(): Promise<string[]> {
   const { imports } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
   const found = new Set<string>();
   const read = async (path: string) => {
-    const text = await Deno.readTextFile(path);
-    for (const [, name] of text.matchAll(/^(?:import|export|\}).* from "(@[^/"]+\/[^/"]+)/gm)) {
-      found.add(imports[name].replace(/^jsr:/, ""));
+    const text = (await Deno.readTextFile(path)).replace(/^\s*\*.*$/gm, "");
+    for (const [, name] of text.matchAll(/(?:from|import\()\s*"(@[^/"]+\/[^/"]+|[\w-]+)/g)) {
+      if (Object.hasOwn(imports, name)) found.add(imports[name]);
     }
   };
   const walk = async (folder: string) => {

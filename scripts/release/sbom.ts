@@ -11,10 +11,18 @@ import { sha256 } from "./checksums.ts";
 export interface LockFile {
   /** Specifier → version: `jsr:@std/cli@^1.0.28` → `1.0.28`. */
   readonly specifiers: Readonly<Record<string, string>>;
-  /** Package with its version → what is known of it. */
-  readonly jsr: Readonly<
-    Record<string, { readonly integrity: string; readonly dependencies?: readonly string[] }>
-  >;
+  /** JSR's packages with their versions. */
+  readonly jsr: Readonly<Record<string, LockedPackage>>;
+  /** npm's packages with their versions, and those of the peers that they were resolved with. */
+  readonly npm?: Readonly<Record<string, LockedPackage>>;
+}
+
+/** What the lock file knows of a package. */
+export interface LockedPackage {
+  /** JSR: a SHA-256 in hexadecimal. npm: `sha512-` and Base64. */
+  readonly integrity: string;
+  /** What it needs. */
+  readonly dependencies?: readonly string[];
 }
 
 /** What a bill is written from. */
@@ -27,54 +35,106 @@ export interface BillOptions {
   readonly time: number;
   /** The version of Deno whose runtime is in the program. */
   readonly deno: string;
-  /** The packages that the program imports, with their versions: `@std/cli@1.0.28`. */
+  /** The packages that the program imports: `jsr:@std/cli@1.0.28`, `npm:undici@7.30.2`. */
   readonly packages: readonly string[];
   /** The lock file. */
   readonly lock: LockFile;
 }
 
-/** One package of JSR with all that it needs. */
-function closure(roots: readonly string[], lock: LockFile): string[] {
-  const found = new Set<string>();
-  const visit = (name: string) => {
-    if (found.has(name)) return;
-    const entry = lock.jsr[name];
-    if (!entry) throw new TypeError(`deno.lock has no package ${name}.`);
-    found.add(name);
-    for (const specifier of entry.dependencies ?? []) visit(resolve(specifier, lock));
-  };
-  for (const root of roots) visit(root);
-  return [...found].sort();
+/** A package in the lock file: where it comes from, and its key there. */
+interface Locked {
+  readonly registry: "jsr" | "npm";
+  /** Such as `@std/cli@1.0.28`; npm's may name peers behind an underscore. */
+  readonly key: string;
 }
 
-/** The lock file leaves a dependency's range out where only one version of it is there. */
-function resolve(specifier: string, lock: LockFile): string {
-  const bare = specifier.replace(/^jsr:/, "");
-  const name = bare.replace(/(?<=.)@.*$/, "");
+/** Licenses of npm's packages, which the lock file doesn't have. JSR's `@std` is MIT. */
+const NPM_LICENSES: readonly { readonly name: RegExp; readonly id: string }[] = [
+  { name: /^@opentelemetry\//, id: "Apache-2.0" },
+  { name: /^ini$/, id: "ISC" },
+  { name: /(?:)/, id: "MIT" },
+];
+
+/** Name and version, without the peers that npm's keys name. */
+function plain({ registry, key }: Locked): { ref: string; name: string; version: string } {
+  const [, name, version] = /^(@?[^@]+)@([^_]+)/.exec(key)!;
+  return { ref: `${registry}:${name}@${version}`, name, version };
+}
+
+function entryOf({ registry, key }: Locked, lock: LockFile): LockedPackage {
+  const entry = lock[registry]?.[key];
+  if (!entry) throw new TypeError(`deno.lock has no package ${registry}:${key}.`);
+  return entry;
+}
+
+/** The package that a specifier leads to: `jsr:@std/cli@^1.0.28`, `npm:undici@7.30.2`. */
+function resolve(specifier: string, lock: LockFile): Locked {
+  const registry = specifier.startsWith("npm:") ? "npm" : "jsr";
+  const name = specifier.replace(/^(jsr|npm):/, "").replace(/(?<=.)@.*$/, "");
+  // A dependency's range is left out where only one version of it is there.
   const version = lock.specifiers[specifier] ??
-    Object.entries(lock.specifiers).find(([key]) => key.startsWith(`jsr:${name}@`))?.[1];
+    Object.entries(lock.specifiers).find(([key]) => key.startsWith(`${registry}:${name}@`))?.[1];
   if (version === undefined) throw new TypeError(`deno.lock resolves no ${specifier}.`);
-  return `${name}@${version}`;
+  return { registry, key: `${name}@${version}` };
 }
 
-function packageComponent(name: string, lock: LockFile): Record<string, unknown> {
-  const at = name.lastIndexOf("@");
-  const [group, short] = name.slice(0, at).split("/");
+/** What a package needs. */
+function dependenciesOf(locked: Locked, lock: LockFile): Locked[] {
+  return (entryOf(locked, lock).dependencies ?? []).map((dependency) => {
+    if (locked.registry === "jsr") return resolve(dependency, lock);
+    const key = Object.keys(lock.npm ?? {}).find((key) =>
+      key === dependency || key.startsWith(`${dependency}@`)
+    );
+    if (key === undefined) throw new TypeError(`deno.lock has no package npm:${dependency}.`);
+    return { registry: "npm", key };
+  });
+}
+
+/** The packages and all that they need, by their references. */
+function closure(roots: readonly string[], lock: LockFile): Map<string, Locked> {
+  const found = new Map<string, Locked>();
+  const visit = (locked: Locked) => {
+    const { ref } = plain(locked);
+    if (found.has(ref)) return;
+    found.set(ref, locked);
+    for (const dependency of dependenciesOf(locked, lock)) visit(dependency);
+  };
+  for (const root of roots) visit(resolve(root, lock));
+  return new Map([...found].sort(([one], [other]) => one < other ? -1 : 1));
+}
+
+function packageComponent(locked: Locked, lock: LockFile): Record<string, unknown> {
+  const { ref, name, version } = plain(locked);
+  const { integrity } = entryOf(locked, lock);
+  const [group, short] = name.includes("/") ? name.split("/") : [undefined, name];
+  const npm = locked.registry === "npm";
+  const hash = npm
+    ? { alg: "SHA-512", content: hexOf(integrity.replace(/^sha512-/, "")) }
+    : { alg: "SHA-256", content: integrity };
   return {
     type: "library",
-    "bom-ref": `jsr:${name}`,
-    group,
+    "bom-ref": ref,
+    ...(group ? { group } : {}),
     name: short,
-    version: name.slice(at + 1),
+    version,
     scope: "required",
-    licenses: [{ license: { id: "MIT" } }],
+    licenses: [{
+      license: { id: npm ? NPM_LICENSES.find((row) => row.name.test(name))!.id : "MIT" },
+    }],
+    ...(npm ? { purl: `pkg:npm/${name.replace("@", "%40")}@${version}` } : {}),
     externalReferences: [{
       type: "distribution",
-      url: `jsr:${name}`,
-      comment: "The hash is of the package's manifest, which names the hash of each of its files.",
-      hashes: [{ alg: "SHA-256", content: lock.jsr[name].integrity }],
+      url: ref,
+      comment: npm
+        ? "The hash is of the package's archive."
+        : "The hash is of the package's manifest, which names the hash of each of its files.",
+      hashes: [hash],
     }],
   };
+}
+
+function hexOf(base64: string): string {
+  return [...atob(base64)].map((byte) => byte.charCodeAt(0).toString(16).padStart(2, "0")).join("");
 }
 
 /**
@@ -89,7 +149,7 @@ function packageComponent(name: string, lock: LockFile): Record<string, unknown>
  *   version: "1.2.3",
  *   commit: "0123456789ab",
  *   time: 1_700_000_000,
- *   deno: "2.9.6",
+ *   deno: "2.8.2",
  *   packages: [],
  *   lock: { specifiers: {}, jsr: {} },
  * });
@@ -133,15 +193,14 @@ export async function billOfMaterials(options: BillOptions): Promise<string> {
         licenses: [{ license: { id: "MIT" } }],
         purl: runtime,
       },
-      ...all.map((name) => packageComponent(name, lock)),
+      ...[...all.values()].map((locked) => packageComponent(locked, lock)),
     ],
     dependencies: [
-      { ref: program, dependsOn: [runtime, ...[...packages].sort().map((name) => `jsr:${name}`)] },
+      { ref: program, dependsOn: [runtime, ...[...packages].sort()] },
       { ref: runtime, dependsOn: [] },
-      ...all.map((name) => ({
-        ref: `jsr:${name}`,
-        dependsOn: (lock.jsr[name].dependencies ?? [])
-          .map((specifier) => `jsr:${resolve(specifier, lock)}`).sort(),
+      ...[...all].map(([ref, locked]) => ({
+        ref,
+        dependsOn: dependenciesOf(locked, lock).map((dependency) => plain(dependency).ref).sort(),
       })),
     ],
   };

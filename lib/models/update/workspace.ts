@@ -206,7 +206,11 @@ async function ask(url: URL, options: WorkspaceOptions): Promise<JsonObject | Br
     }
     const { status, headers, text } = answer;
     if (status >= 200 && status < 300) return parse(text, url);
-    const refusal = gatewayError(status, text, { headers, secrets: [options.token] });
+    const refusal = gatewayError(status, text, {
+      headers,
+      secrets: [options.token],
+      retryAfter: false,
+    });
     if (RETRIED.has(status) && attempt < TRIES) {
       const asked = Number(refusal.headers["retry-after"]) * 1000;
       const time = Math.max(PAUSE * 2 ** (attempt - 1), Number.isFinite(asked) ? asked : 0);
