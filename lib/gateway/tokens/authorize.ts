@@ -57,6 +57,9 @@ export function refusesToken(status: number, text: string): boolean {
   return ABOUT_TOKEN.test(words) || (status === 401 && NO_REASON.test(words));
 }
 
+/** How many tokens of one request may expire on their way. */
+const MAX_EXPIRED = 2;
+
 /** What an error says, in the shapes that the gateway has: its type is the same for every 401. */
 function wordsOf(text: string): string {
   let body: unknown;
@@ -80,6 +83,7 @@ function wordsOf(text: string): string {
  * @param source Where the token comes from.
  * @param send Sends the request with a token.
  * @param signal Ends the waiting when the client leaves.
+ * @param now Milliseconds since 1970.
  * @returns The last answer.
  * @throws {BridgeError} Where there is no token at all; whatever `send` throws.
  *
@@ -104,12 +108,20 @@ export async function authorize<Answer extends Authorized>(
   source: TokenSource,
   send: (token: Token) => Promise<Answer>,
   signal: AbortSignal,
+  now: () => number = Date.now,
 ): Promise<Answer> {
-  const token = await source.token(signal);
-  const answer = await send(token);
-  if (answer.ok || !refusesToken(answer.status, answer.text)) return answer;
-  const renewed = await source.rejected(token, signal);
-  return renewed.value === token.value ? answer : await send(renewed);
+  let token = await source.token(signal);
+  let expired = 0;
+  for (let retries = 0;; retries++) {
+    const answer = await send(token);
+    if (answer.ok || !refusesToken(answer.status, answer.text)) return answer;
+    // What expires on its way was valid when it was sent: that is not the one retry.
+    if (expired < MAX_EXPIRED && now() >= (token.expiresAt ?? Infinity)) expired++;
+    if (retries > expired) return answer;
+    const renewed = await source.rejected(token, signal);
+    if (renewed.value === token.value) return answer;
+    token = renewed;
+  }
 }
 
 /**

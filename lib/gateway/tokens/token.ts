@@ -43,6 +43,9 @@ export interface TokenSource {
 /** A token is one word of printable characters; a JWT of Entra ID's may be some kilobytes long. */
 const TOKEN = /^[\x21-\x7e]{1,16384}$/;
 
+/** What may stand behind `Bearer` (RFC 6750, 2.1), and isn't what programs print for nothing. */
+const BARE = /^(?!(?:null|nil|none|undefined|true|false)$)[\w.~+/-]+=*$/i;
+
 /** Whether a text can be a token: one word, printable, 16 KiB at most. */
 export function isTokenText(text: unknown): text is string {
   return typeof text === "string" && TOKEN.test(text);
@@ -71,7 +74,9 @@ export function readToken(text: string, now: number): Token | undefined {
   const trimmed = text.replace(/^\uFEFF/, "").trim();
   if (!/^[{"]/.test(trimmed)) {
     const value = trimmed.replace(/^Bearer\s+/i, "");
-    return isTokenText(value) ? { value, expiresAt: jwtExpiry(value) } : undefined;
+    return isTokenText(value) && BARE.test(value)
+      ? { value, expiresAt: jwtExpiry(value) }
+      : undefined;
   }
   let parsed: unknown;
   try {
