@@ -23,6 +23,8 @@ const REREAD = 1_000;
 
 /** How often a file that another bridge is just writing is looked at, and how long between two looks. */
 const LOOKS = 50;
+/** The code of the error about a file that may be half written. */
+const UNFINISHED = "unfinished_key";
 const LOOK_WAIT = 20;
 
 /** What the key needs of the machine. */
@@ -74,7 +76,8 @@ async function readKey(path: string, readText: ReadText): Promise<string | undef
   throw new BridgeError(
     "config",
     `${path} holds no key of the bridge's: \`fd-bridge key --rotate\` makes a new one.`,
-    { code: "broken_key" },
+    // A file that is just being made is empty, or holds the beginning of a key.
+    { code: /^(?:fdb-[\w-]*)?$/.test(key) ? UNFINISHED : null },
   );
 }
 
@@ -103,7 +106,7 @@ export async function loadBridgeKey(machine: KeyMachine): Promise<string> {
       }
     } catch (error) {
       // Another bridge may be in the middle of writing it.
-      if (look === LOOKS || (error as BridgeError).code !== "broken_key") throw error;
+      if (look === LOOKS || (error as BridgeError).code !== UNFINISHED) throw error;
       await new Promise((resolve) => setTimeout(resolve, LOOK_WAIT));
       continue;
     }

@@ -22,7 +22,7 @@ export interface Profile {
 export interface ProfileFile {
   /** Where it is, or would be; undefined where the environment doesn't tell. */
   readonly path: string | undefined;
-  /** Its profiles in their order; none where there is no file. */
+  /** Its profiles; none where there is no file. */
   readonly profiles: readonly Profile[];
   /** The profile that `[__settings__]` names. */
   readonly defaultProfile: string | undefined;
@@ -96,7 +96,7 @@ export function profilePath({ variable, os }: Omit<ProfilePlace, "readText">): s
   const home = (os === "windows" ? variable("USERPROFILE") : undefined) || variable("HOME");
   const named = variable("DATABRICKS_CONFIG_FILE");
   if (named) return home ? named.replace(/^~(?=[/\\])/, home) : named;
-  return home && `${home}${os === "windows" ? "\\" : "/"}.databrickscfg`;
+  return home ? `${home}${os === "windows" ? "\\" : "/"}.databrickscfg` : undefined;
 }
 
 /**
