@@ -89,12 +89,11 @@ export const ENVIRONMENT_VARIABLES: readonly string[] = [
  * `--models` names, the first run writes `.env`. The bridge gives the permission to write away before
  * it listens. Without a prompt, what is not allowed is an error and never a question.
  *
- * Running programs can't be narrowed either: a list is fixed when the program is compiled, when nobody
- * knows the command of `--token-command` or the path in `DATABRICKS_CLI_PATH`; Deno looks the names of a
- * list up only once, at the start, and complains to the user about those that it doesn't find; and a
- * granted permission can only be given away as a whole. So the bridge gives it away before it listens,
- * unless the source of its tokens is a program; `lib/gateway/tokens/run.ts` is the only file that starts
- * any, without a shell.
+ * Running programs can't be narrowed either: a list is fixed when the program is compiled, and nobody
+ * knows the command of `--token-command` or the path in `DATABRICKS_CLI_PATH` by then; Deno looks the
+ * names of a list up only once, at the start; and a permission that was granted can only be given away
+ * as a whole. So the bridge gives it away before it listens, unless the source of its tokens is a
+ * program; `lib/gateway/tokens/run.ts` is the only file that starts any, without a shell.
  *
  * @example Usage
  * ```ts

@@ -38,7 +38,9 @@ const NETWORK = /connection (?:error|aborted|refused)|timed? ?out|name resolutio
 
 /** Tokens from the Azure CLI. It can't be told to renew; it does so five minutes before they expire. */
 export class AzureCliSource implements TokenSource {
+  /** What it is called in messages. */
   readonly label: string;
+  /** What a person does when it has no valid token. */
   readonly remedy: string;
   readonly #options: AzureCliOptions;
 

@@ -109,7 +109,9 @@ const FAILURES: readonly {
 
 /** Tokens from the Databricks CLI. */
 export class DatabricksCliSource implements TokenSource {
+  /** What it is called in messages. */
   readonly label: string;
+  /** What a person does when it has no valid token. */
   readonly remedy: string;
   /** What is asked for, for messages. */
   readonly target: string;

@@ -54,7 +54,9 @@ const MAX_ANSWER = 64 * 1024;
 
 /** Tokens of a service principal. */
 export class OauthM2mSource implements TokenSource {
+  /** What it is called in messages. */
   readonly label: string;
+  /** What a person does when it has no valid token. */
   readonly remedy =
     "check client_id and client_secret; a secret expires, and a new one is made in Databricks under the service principal's Secrets";
   readonly #options: OauthM2mOptions;

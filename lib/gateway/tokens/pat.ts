@@ -19,7 +19,9 @@ export interface PatOptions {
 
 /** Tokens that a person has put somewhere. */
 export class PatSource implements TokenSource {
+  /** What it is called in messages. */
   readonly label: string;
+  /** What a person does when it has no valid token. */
   readonly remedy: string;
   readonly #read: PatOptions["read"];
 

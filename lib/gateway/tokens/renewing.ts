@@ -88,7 +88,9 @@ interface Held {
 
 /** A source that holds a token and renews it. */
 export class RenewingTokenSource implements TokenSource {
+  /** What it is called in messages. */
   readonly label: string;
+  /** What a person does when it has no valid token. */
   readonly remedy: string;
   /**
    * What must never be shown: the last tokens, and what the options name. The array is the same for the

@@ -63,7 +63,11 @@ const AFTERWARDS = 500;
  * @param args Its arguments.
  * @param options Environment, signal, limit.
  */
-export const run: Run = async (program, args, { env, signal, limit = LIMIT }) => {
+export const run: Run = async (
+  program: string,
+  args: readonly string[],
+  { env, signal, limit = LIMIT }: RunOptions,
+): Promise<RunResult> => {
   signal.throwIfAborted();
   const child = start(program, args, env);
   const late = new BridgeError(

@@ -22,7 +22,9 @@ export interface TokenCommandOptions {
 
 /** Tokens from a command. What it prints is never shown, because it may be a token. */
 export class TokenCommandSource implements TokenSource {
+  /** What it is called in messages. */
   readonly label: string;
+  /** What a person does when it has no valid token. */
   readonly remedy: string;
   readonly #options: TokenCommandOptions;
 
