@@ -16,17 +16,24 @@ interface Case extends TestMachineOptions {
   readonly words?: readonly string[];
   readonly flags?: Record<string, boolean>;
   readonly settings?: Record<string, string>;
-  readonly envPath?: string;
+  /** What `./.env` says. */
+  readonly folder?: Record<string, string>;
   /** What the CLI leaves in its file. */
   readonly leaves?: string;
   readonly code?: number;
 }
 
 async function runLogin(options: Case = {}) {
-  const { words = [], flags = {}, settings = {}, code = 0, leaves, envPath } = options;
+  const { words = [], flags = {}, settings = {}, code = 0, leaves, folder = {} } = options;
   const machine = testMachine({ ...options, env: { HOME: "/home/ada", ...options.env } });
   const rows = Object.entries(settings).map(([name, text]) => ({ flag: { name }, text }));
-  const start = { system: machine.system, line: { command: "login", words, flags }, rows, envPath };
+  const env = {
+    variables: folder,
+    paths: [".env"],
+    warnings: [],
+    fileOf: (name: string) => name in folder ? "./.env" : undefined,
+  };
+  const start = { system: machine.system, line: { command: "login", words, flags }, rows, env };
   const ran: string[] = [];
   const exit = await login(start as unknown as Start, (program, args) => {
     ran.push([program, ...args].join(" "));
@@ -66,16 +73,16 @@ Deno.test("login keeps what else stands in .env, and an address that is there", 
   const old =
     "# mine\nexport DATABRICKS_CONFIG_PROFILE=old\nDATABRICKS_AI_GATEWAY_URL=https://x.example\nA=1";
   const { files, err } = await runLogin({
-    files: { [ENV]: old, ".env": "" },
+    files: { [ENV]: old },
     leaves: section("a b$&"),
     typed: ["y\n"],
-    envPath: ".env",
+    folder: { DATABRICKS_CONFIG_PROFILE: "theirs" },
   });
   assertEquals(
     files[ENV],
     "# mine\nDATABRICKS_CONFIG_PROFILE='a b$&'\nDATABRICKS_AI_GATEWAY_URL=https://x.example\nA=1",
   );
-  assertStringIncludes(err, "In this folder .env is in force too");
+  assertStringIncludes(err, ".env says otherwise");
 });
 
 Deno.test("login knows the workspace from the settings, and the profile that is renewed", async () => {
@@ -122,7 +129,12 @@ Deno.test("login says on each system how to get the CLI", async () => {
   const installs = { darwin: "brew install", windows: "winget install", linux: "setup-cli" };
   for (const [os, words] of Object.entries(installs)) {
     const { system } = testMachine({ os, env: { HOME: "/h", APPDATA: "C:\\a" } });
-    const start = { system, line: { words: [], flags: {} }, rows: [] } as unknown as Start;
+    const start = {
+      system,
+      line: { words: [], flags: {} },
+      rows: [],
+      env: { variables: {} },
+    } as unknown as Start;
     const error = await assertRejects(
       () => login(start, () => Promise.reject(new MissingProgram("no such file"))),
       BridgeError,

@@ -5,11 +5,13 @@ import {
   resolveTokenSource,
   TOKEN_VARIABLES,
   type TokenMachine,
+  tokenMachine,
   type TokenSettings,
   workspaceHost,
 } from "../lib/gateway/tokens/mod.ts";
 import { parseProfiles, profilePath } from "../lib/gateway/tokens/profile.ts";
 import { CHILD_VARIABLES, type Run } from "../lib/gateway/tokens/run.ts";
+import type { Start } from "../lib/system/system.ts";
 import { ENVIRONMENT_VARIABLES } from "../scripts/permissions.ts";
 
 const FILE = await Deno.readTextFile(
@@ -222,6 +224,21 @@ Deno.test("workspaceHost() takes an address in any form, and no other than a wor
     }
     throw new Error(`"${text}" was taken`);
   }
+});
+
+Deno.test("tokenMachine() lets no .env say where programs and the home folder are", () => {
+  const variables: Record<string, string> = { HOME: "./evil", PATH: "./evil", LANG: "evil" };
+  const start = {
+    system: { variable: (name: string) => ({ PATH: "/bin" })[name], os: "linux" },
+    env: { variables: { ...variables, DATABRICKS_CONFIG_PROFILE: "dev" } },
+  } as unknown as Start;
+  const { variable } = tokenMachine(start, fetch);
+  assertEquals(["PATH", "HOME", "LANG", "DATABRICKS_CONFIG_PROFILE"].map(variable), [
+    "/bin",
+    undefined,
+    undefined,
+    "dev",
+  ]);
 });
 
 Deno.test("The program may read every variable that a source or its programs need", () => {

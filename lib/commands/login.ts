@@ -5,7 +5,7 @@
  * @module
  */
 
-import { configFolder } from "../config/locate.ts";
+import { configFolder, joinPath } from "../config/locate.ts";
 import { variableOf } from "../config/variables.ts";
 import { BridgeError } from "../errors.ts";
 import {
@@ -50,9 +50,9 @@ export async function login(start: Start, run: RunAtTerminal = runAtTerminal): P
       `Expected \`fd-bridge login [HOST]\`; got \`fd-bridge login ${line.words.join(" ")}\`.`,
     );
   }
-  const host = await hostOf(start);
+  const host = hostOf(start);
   const wanted = textOf(start, "profile");
-  const place = await tokenMachine(start, fetch);
+  const place = tokenMachine(start, fetch);
   const before = await readProfiles(place);
   const args = [
     ...["auth", "login"],
@@ -88,12 +88,12 @@ function textOf({ rows }: Start, name: string): string | undefined {
 }
 
 /** The workspace that was typed, or that is set; undefined lets the CLI ask. */
-async function hostOf(start: Start): Promise<string | undefined> {
+function hostOf(start: Start): string | undefined {
   const [typed] = start.line.words;
   if (typed !== undefined) return workspaceHost(typed.replace(/\/ai-gateway\b.*$/, ""), "HOST");
   // A profile that is there has its own host.
   if (textOf(start, "profile") !== undefined) return undefined;
-  const set = await variableOf(start, "DATABRICKS_HOST");
+  const set = variableOf(start, "DATABRICKS_HOST");
   if (set) return workspaceHost(set, "DATABRICKS_HOST");
   const gateway = textOf(start, "gateway");
   return gateway?.endsWith("/ai-gateway")
@@ -152,7 +152,7 @@ async function offer(
 ): Promise<void> {
   const { system, line } = start;
   const folder = configFolder(system);
-  const path = folder && `${folder}${system.os === "windows" ? "\\" : "/"}.env`;
+  const path = folder && joinPath(folder, ".env");
   const old = path && await system.readText(path) || "";
   const settings: [string, string][] = [["DATABRICKS_CONFIG_PROFILE", profile]];
   const hasAddress = /^(?:export )?DATABRICKS_AI_GATEWAY_URL=[ \t]*[^\s#]/m.test(old);
@@ -171,8 +171,12 @@ async function offer(
   const text = settings.reduce((text, [name, value]) => withVariable(text, name, value), old);
   await writeAtomically(path, text, files);
   system.err(`Written to ${path}. Start the bridge: fd-bridge\n`);
-  if (start.envPath !== undefined && start.envPath !== path) {
-    system.err(`In this folder ${start.envPath} is in force too; what it says may come first.\n`);
+  // The folder's file wins, variable by variable; so does one that is named.
+  const stronger = start.env.paths.filter((other) => other !== path)
+    .find((other) => settings.some(([name]) => start.env.fileOf(name)?.endsWith(other)));
+  if (stronger !== undefined) {
+    system.err(`${stronger} says otherwise, and comes first where it is in force.
+`);
   }
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { configFolder, type Place, type ReadText } from "../../config/locate.ts";
+import { configFolder, joinPath, type Place, type ReadText } from "../../config/locate.ts";
 import { BridgeError } from "../../errors.ts";
 import type { Files } from "../../system/system.ts";
 
@@ -49,7 +49,7 @@ function newKey(): string {
  */
 export function keyPath(place: Place): string {
   const folder = configFolder(place);
-  if (folder !== undefined) return `${folder}${place.os === "windows" ? "\\" : "/"}bridge-key`;
+  if (folder !== undefined) return joinPath(folder, "bridge-key");
   const name = place.os === "windows" ? "APPDATA" : "HOME";
   throw new BridgeError(
     "config",
