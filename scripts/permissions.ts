@@ -14,6 +14,40 @@ export const ENVIRONMENT_VARIABLES: readonly string[] = [
   "DATABRICKS_AI_GATEWAY_URL",
   "DATABRICKS_HOST",
   "DATABRICKS_TOKEN",
+  // Where the bridge's own token comes from (`lib/gateway/tokens/`).
+  "DATABRICKS_CONFIG_PROFILE",
+  "DATABRICKS_CONFIG_FILE",
+  "DATABRICKS_CLIENT_ID",
+  "DATABRICKS_CLIENT_SECRET",
+  "DATABRICKS_AUTH_TYPE",
+  "DATABRICKS_CLI_PATH",
+  "ARM_TENANT_ID",
+  // What the Databricks CLI and the Azure CLI get of the environment, beside what stands below.
+  "DATABRICKS_AUTH_STORAGE",
+  "AZURE_CONFIG_DIR",
+  "AZURE_EXTENSION_DIR",
+  "AZURE_CLOUD_NAME",
+  "REQUESTS_CA_BUNDLE",
+  "SSL_CERT_DIR",
+  "USER",
+  "LOGNAME",
+  "LANG",
+  "LC_ALL",
+  "TMPDIR",
+  "XDG_CACHE_HOME",
+  "XDG_DATA_HOME",
+  "XDG_RUNTIME_DIR",
+  "DBUS_SESSION_BUS_ADDRESS",
+  "USERNAME",
+  "LOCALAPPDATA",
+  "PROGRAMFILES",
+  "PROGRAMDATA",
+  "SYSTEMROOT",
+  "SYSTEMDRIVE",
+  "COMSPEC",
+  "PATHEXT",
+  "TEMP",
+  "TMP",
   // The program's own settings: one for each flag.
   "FD_BRIDGE_*",
   // Company networks. Deno reads these itself; the banner and `doctor` speak of them.
@@ -55,6 +89,12 @@ export const ENVIRONMENT_VARIABLES: readonly string[] = [
  * `--models` names, the first run writes `.env`. The bridge gives the permission to write away before
  * it listens. Without a prompt, what is not allowed is an error and never a question.
  *
+ * Running programs can't be narrowed either: a list is fixed when the program is compiled, and nobody
+ * knows the command of `--token-command` or the path in `DATABRICKS_CLI_PATH` by then; Deno looks the
+ * names of a list up only once, at the start; and a permission that was granted can only be given away
+ * as a whole. So the bridge gives it away before it listens, unless the source of its tokens is a
+ * program; `lib/gateway/tokens/run.ts` is the only file that starts any, without a shell.
+ *
  * @example Usage
  * ```ts
  * import { PROGRAM_PERMISSIONS } from "./permissions.ts";
@@ -68,6 +108,7 @@ export const PROGRAM_PERMISSIONS: readonly string[] = [
   "--allow-net",
   "--allow-read",
   "--allow-write",
+  "--allow-run",
   `--allow-env=${ENVIRONMENT_VARIABLES.join(",")}`,
 ];
 

@@ -101,8 +101,9 @@ export const machine: Machine = {
   input,
   sockets,
   fetch: (...request) => fetch(...request),
-  async seal() {
+  async seal(needs) {
     await Deno.permissions.revoke({ name: "write" });
+    if (!needs?.run) await Deno.permissions.revoke({ name: "run" });
   },
 };
 

@@ -94,8 +94,11 @@ export interface Machine {
   readonly sockets: Sockets;
   /** Asks the workspace's APIs, and other bridges. */
   readonly fetch: typeof fetch;
-  /** Gives the permission to write files away, for as long as the program runs. */
-  readonly seal: () => Promise<void>;
+  /**
+   * Gives permissions away, for as long as the program runs: to write files, and to run programs unless
+   * a source of tokens needs it.
+   */
+  readonly seal: (needs?: { readonly run: boolean }) => Promise<void>;
 }
 
 /** Everything that a command is handed. */
