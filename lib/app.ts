@@ -10,6 +10,7 @@ import { ToolCallCache } from "./adapt/tool_call_cache.ts";
 import { isLoopback } from "./config/base_url.ts";
 import type { Config } from "./config/config.ts";
 import type { Client } from "./gateway/client.ts";
+import type { BridgeKey, RenewingTokenSource } from "./gateway/tokens/mod.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import type { JsonObject } from "./json.ts";
 import type { Catalog } from "./models/catalog.ts";
@@ -48,6 +49,10 @@ export interface App extends Recorder {
   readonly shutdown: AbortSignal;
   /** Requests whose answers are not over. */
   readonly open: Set<Exchange>;
+  /** Where tokens come from; undefined where each client brings its own. */
+  readonly tokens?: RenewingTokenSource;
+  /** The key that clients must show where the bridge has tokens of its own. */
+  readonly key?: BridgeKey;
   /** The page for browsers; undefined where it is turned off. */
   readonly page?: Page;
 }
@@ -78,6 +83,8 @@ export interface AppOptions {
   readonly log: Log;
   /** Sends requests to the gateway. */
   readonly client: Client;
+  /** Where tokens come from, and the key that clients show for them. @default each client brings its own token */
+  readonly own?: { readonly tokens: RenewingTokenSource; readonly key: BridgeKey };
   /** Adds up tokens and cost. @default nothing does */
   readonly usage?: Recorder["usage"] & PageContext["usage"];
   /** Spans and metrics for OpenTelemetry. @default there are none */
@@ -110,6 +117,8 @@ export function createApp(options: AppOptions): RunningApp {
     userAgent: `fd-bridge/${version}`,
     shutdown: shutdown.signal,
     open: new Set(),
+    tokens: options.own?.tokens,
+    key: options.own?.key,
     requests,
     usage: options.usage,
     telemetry: options.telemetry,
@@ -120,7 +129,7 @@ export function createApp(options: AppOptions): RunningApp {
         requests,
         usage: options.usage,
         loopback: isLoopback(config.host),
-        keys: () => config.clientKey === undefined ? [] : [config.clientKey],
+        keys: () => [options.own?.key.value ?? config.clientKey].filter((key) => key !== undefined),
         health: () => ({ rows: healthRows(app), learned: learnedWords(negotiator) }),
         runDoctor: options.runDoctor,
       })
@@ -139,12 +148,16 @@ export function createApp(options: AppOptions): RunningApp {
 }
 
 /** How the bridge is, for its page. */
-function healthRows({ gateway, catalog }: App): HealthRow[] {
+function healthRows({ gateway, catalog, tokens }: App): HealthRow[] {
+  const token = tokens?.state();
   const { models, source } = catalog();
   const listed = models.filter(({ gone }) => gone !== true).length;
   return [
     { label: "Gateway", value: gateway.base },
     { label: "Models", value: `${listed} from ${source}` },
+    ...(token
+      ? [{ label: "Token", value: token.text, state: token.ok ? "good" as const : "bad" as const }]
+      : []),
   ];
 }
 

@@ -31,6 +31,7 @@ import { CompletionCollector } from "./enrich/completion.ts";
 import { BridgeError } from "./errors.ts";
 import { gatewayError, isErrorBody } from "./gateway/errors.ts";
 import type { GatewayAnswer } from "./gateway/gateway.ts";
+import { authorize, refusesToken, withRemedy } from "./gateway/tokens/mod.ts";
 import { isAnswerPiece, isObject, type JsonObject } from "./json.ts";
 import { routeOf } from "./models/catalog.ts";
 import type { Exchange } from "./observe/exchange.ts";
@@ -70,6 +71,8 @@ interface ExchangeContext {
   readonly dialect: DialectContext;
   readonly calls: ConversationCalls;
   readonly secrets: readonly string[];
+  /** What the client showed. */
+  readonly authorization: string;
   /** The client's headers. */
   readonly clientHeaders: Headers;
   /** Headers for the gateway. */
@@ -99,7 +102,10 @@ export async function chat(
   client: ClientDialect,
   rest: string,
 ): Promise<Response> {
-  const credentials = readCredentials(request.headers, app.config);
+  const credentials = app.key
+    // The router has checked the key. The list of secrets grows with every token.
+    ? { authorization: `Bearer ${app.key.value}`, secrets: app.tokens!.secrets }
+    : readCredentials(request.headers, app.config);
   exchange.secrets = credentials.secrets;
   const body = parseBody(await readText(request, app.config.maxBody));
   const summary = client.parseRequest(body, rest);
@@ -128,8 +134,9 @@ export async function chat(
       secrets,
       request: body,
     },
+    authorization: credentials.authorization,
     clientHeaders: request.headers,
-    headers: gatewayHeaders(request.headers, credentials.authorization, summary, app),
+    headers: gatewayHeaders(request.headers, summary, app),
     controller: new AbortController(),
   };
   // Until the answer begins, the request's own signal says that the client has left; after that, the
@@ -153,13 +160,11 @@ export async function chat(
 /** What the gateway is told beside the body. A client's other headers are its own business. */
 function gatewayHeaders(
   from: Headers,
-  authorization: string,
   { stream }: RequestSummary,
   { userAgent }: App,
 ): Record<string, string> {
   const client = from.get("user-agent");
   const headers: Record<string, string> = {
-    authorization,
     "content-type": "application/json",
     accept: stream ? "text/event-stream" : "application/json",
     // A compressed stream would come in blocks.
@@ -190,24 +195,33 @@ async function ask(context: ExchangeContext): Promise<Answer> {
     if (round === 1) app.guard?.check(context.body);
     const body = JSON.stringify(sent);
     if (app.log.shows("trace")) exchange.log("trace", "request", { path: plan.route.path, body });
-    const answer = await app.gateway.post({
-      path: plan.route.path,
-      headers: context.headers,
-      body,
-      signal: context.controller.signal,
-      budget,
-      mayRetry: (status) => ownRetries(1, status, context.clientHeaders) > 0,
-      onRetry: (reason, delay) => exchange.retry(reason, delay),
-    });
+    const { signal } = context.controller;
+    const path = plan.route.path;
+    const post = (authorization: string) =>
+      app.gateway.post({
+        path,
+        headers: { ...context.headers, authorization },
+        body,
+        signal,
+        budget,
+        mayRetry: (status) => ownRetries(1, status, context.clientHeaders) > 0,
+        onRetry: (reason, delay) => exchange.retry(reason, delay),
+      });
+    const answer = app.tokens
+      ? await authorize(app.tokens, ({ value }) => post(`Bearer ${value}`), signal)
+      : await post(context.authorization);
     const { headers } = answer.ok ? answer.response : answer;
     exchange.gatewayRequestId = headers.get("x-request-id") ?? undefined;
     if (answer.ok) return answer;
 
+    const ours = app.tokens !== undefined && refusesToken(answer.status, answer.text);
     const refusal = gatewayError(answer.status, answer.text, {
       headers: answer.headers,
       secrets,
       client: context.headers["user-agent"],
+      advice: !ours,
     });
+    if (ours) throw withRemedy(refusal, app.tokens!);
     const inference = app.negotiator.infer(plan, refusal, sent);
     if (inference === undefined) throw refusalToShow(plan, refusal);
     plan = inference.plan;

@@ -106,7 +106,7 @@ export function createRouter(app: App): (request: Request) => Promise<Response> 
       origin = checkOrigin(request.headers, app.config);
       if (endpoint === undefined) throw notFound(path);
       const preflight = origin !== undefined && request.method === "OPTIONS";
-      if (!preflight && !endpoint.open) checkClientKey(request.headers, app.config);
+      if (!preflight && !endpoint.open) await checkKey(request.headers, app);
       const rest = endpoint.pattern.exec(path)?.[1] ?? "";
       const response = preflight
         ? allowOrigin(request, endpoint)
@@ -122,6 +122,12 @@ export function createRouter(app: App): (request: Request) => Promise<Response> 
 
 /** The page's files and data, as they are logged. */
 const PAGE_PATH = /^\/(page\.(css|js)|api\/[a-z-]{1,20})$/;
+
+/** Checks the key of the bridge: its own where it has tokens to lend, else the client key where one is set. */
+async function checkKey(headers: Headers, { key, config }: App): Promise<void> {
+  if (key) await key.check(headers);
+  else checkClientKey(headers, config);
+}
 
 /** Names the request in its answer, and ends its line where the answer is complete. */
 function finish(response: Response, exchange: Exchange): Response {
@@ -242,8 +248,9 @@ function model(_request: Request, { app, rest }: Context): Response {
 }
 
 function health(_request: Request, { app }: Context): Response {
-  const { userAgent: program, catalog } = app;
-  return Response.json({ status: "ok", program, models: catalog().models.length });
+  const { userAgent: program, catalog, tokens } = app;
+  const token = tokens?.state().text;
+  return Response.json({ status: "ok", program, models: catalog().models.length, token });
 }
 
 function metrics(_request: Request, { app }: Context): Response {

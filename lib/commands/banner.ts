@@ -24,6 +24,8 @@ export interface BannerFacts {
   readonly warning?: string;
   /** Whether a proxy is set in the environment, and `NO_PROXY` doesn't take loopback out. */
   readonly proxied: boolean;
+  /** The key that clients show where the bridge has tokens of its own. */
+  readonly key?: string;
   /** Whether text is coloured. */
   readonly color: boolean;
 }
@@ -55,7 +57,8 @@ export function banner(facts: BannerFacts): string {
   const surfaces = Object.entries(catalogue.endpoints);
   const width = Math.max(...surfaces.map(([alias]) => alias.length)) + 2;
   const model = (catalogue.models[0]?.id ?? "databricks-claude-sonnet-5").replace(/[^\w.:/-]/g, "");
-  const key = config.demo ? "any word will do" : "your Databricks token";
+  const token = config.demo ? "any word will do" : "your Databricks token";
+  const key = facts.key ?? (config.clientKey ? `<client key>:<${token}>` : token);
   const lines = [
     "",
     `${paint("1", "fd-bridge")} ${facts.version}`,
@@ -88,7 +91,7 @@ export function banner(facts: BannerFacts): string {
     "  In ForgeCode:",
     `    ${paint("36", "forge provider login openai_compatible")}`,
     `        URL      ${url}`,
-    `        API key  ${config.clientKey ? `<client key>:<${key}>` : key}`,
+    `        API key  ${key}`,
     `    ${paint("36", `forge config set model openai_compatible ${model}`)}`,
     `        before ForgeCode 2.9: forge config set model ${model}`,
   );

@@ -15,6 +15,8 @@ import { completions } from "./completions.ts";
 import { config } from "./config.ts";
 import { doctor } from "./doctor.ts";
 import { helpText } from "./help.ts";
+import { key } from "./key.ts";
+import { login } from "./login.ts";
 import { logs } from "./logs.ts";
 import { models } from "./models.ts";
 import { usage } from "./usage.ts";
@@ -24,7 +26,15 @@ import { versionText } from "./version.ts";
 type Command = (start: Start) => Promise<number>;
 
 /** Command → its code. */
-const COMMANDS: Readonly<Record<string, Command>> = { config, doctor, logs, models, usage };
+const COMMANDS: Readonly<Record<string, Command>> = {
+  config,
+  doctor,
+  key,
+  login: (start) => login(start),
+  logs,
+  models,
+  usage,
+};
 
 /** Whether what was typed needs no settings, so that a wrong one can't stop it. */
 export function runsWithoutSettings({ command, flags }: CommandLine): boolean {

@@ -20,6 +20,7 @@ import { startSimulator } from "../simulator/mod.ts";
 import type { Start, System } from "../system/system.ts";
 import { banner } from "./banner.ts";
 import { doctorText } from "./doctor.ts";
+import { findTokenSource, openTokens, tryFirstToken } from "./own_tokens.ts";
 import { usagePath } from "./usage.ts";
 import { firstRun } from "./first_run.ts";
 
@@ -57,7 +58,12 @@ export async function prepareServe(start: Start): Promise<Prepared> {
     },
     onBroken: (message) => log.error(`models: the old list stays, because ${message}`),
   });
-  const configured = config.gateway || config.demo ? config.gateway : await firstRun(start);
+  const authorities = await trustCertificates(system, config.caFile);
+  const client = createClient({ ...config, authorities, proxies: proxies.settings });
+  const found = await findTokenSource(start, client);
+  const configured = config.gateway || config.demo
+    ? config.gateway
+    : found?.gateway ?? await firstRun(start);
   if (configured === undefined) {
     throw new BridgeError(
       "config",
@@ -68,7 +74,13 @@ export async function prepareServe(start: Start): Promise<Prepared> {
       }`,
     );
   }
-  const authorities = await trustCertificates(system, config.caFile);
+  const own = found &&
+    await openTokens(
+      start,
+      found,
+      log,
+      ({ type }) => app.metrics.count("fd_bridge_token_refreshes_total", { result: type }),
+    );
   const usage = system.machine && await UsageStore.open({
     // What the demo's models answer costs nothing, and stays out of the user's own totals.
     path: config.demo ? undefined : usagePath(system),
@@ -78,10 +90,10 @@ export async function prepareServe(start: Start): Promise<Prepared> {
   const telemetry = wantsTelemetry(system.variable("OTEL_DENO"))
     ? await Telemetry.start(system.version, system.variable)
     : undefined;
-  await system.machine?.seal();
+  await system.machine?.seal({ run: found?.runsPrograms === true });
   const simulated = config.demo ? startSimulator() : undefined;
   const gateway = simulated?.url ?? configured;
-  const app = createApp({
+  const app: RunningApp = createApp({
     config,
     gateway,
     version: system.version,
@@ -90,12 +102,10 @@ export async function prepareServe(start: Start): Promise<Prepared> {
     usage,
     telemetry,
     runDoctor: (signal) => doctorText(start, signal),
-    client: createClient({
-      ...config,
-      authorities,
-      proxies: proxies.settings,
-    }),
+    client,
+    own,
   });
+  if (own) await tryFirstToken(own.tokens);
   const stopWatching = models.watch(POLL);
   return {
     app,
@@ -115,6 +125,7 @@ export async function prepareServe(start: Start): Promise<Prepared> {
           warning: exposure(config),
           proxied: proxies.loopbackProxied,
           color: isColored(system),
+          key: own?.key.value,
         }));}
       if (losesClients(Deno.version.deno)) {
         log.warn(
@@ -127,6 +138,7 @@ export async function prepareServe(start: Start): Promise<Prepared> {
       app.page?.close();
       await app.close();
       await simulated?.close();
+      await own?.tokens.close();
       await usage?.close();
       await telemetry?.close();
       await queue?.flush(LAST_LINES);

@@ -12,12 +12,21 @@ import { type CommandLine, type Flag, FLAGS } from "./flags.ts";
 /** How much is logged; each level shows those before it. */
 export type LogLevel = "error" | "warn" | "info" | "debug" | "trace";
 
+/** The sources that `--auth` names; `client` means the client's own token. */
+export type AuthName = "databricks-cli" | "azure-cli" | "m2m" | "pat" | "client";
+
 /** Everything that can be set, checked and ready to use. Times are in milliseconds, sizes in bytes. */
 export interface Config {
   /** The gateway's base URL, without a trailing slash; empty when none is set. */
   readonly gateway: string;
   /** Where the gateway's address was set, for people: `--gateway`, a variable, a file. */
   readonly gatewayOrigin?: string;
+  /** The profile that tokens come from. */
+  readonly profile?: string;
+  /** The source that tokens come from. */
+  readonly auth?: AuthName;
+  /** The command that prints a token. */
+  readonly tokenCommand?: string;
   /** The port to listen on; 0 takes a free one. @default {8080} */
   readonly port: number;
   /** The address to listen on. @default {"127.0.0.1"} */
@@ -217,6 +226,9 @@ export function readConfig(rows: readonly Setting[]): Config {
   }
   return Object.freeze({
     gateway: gateway.text ? baseUrl(gateway.text, nameOf(gateway)) : "",
+    profile: values.profile as string | undefined,
+    auth: values.auth as AuthName | undefined,
+    tokenCommand: values["token-command"] as string | undefined,
     gatewayOrigin: gateway.text ? originOf(gateway) : undefined,
     port: values.port as number,
     host,

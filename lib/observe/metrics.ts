@@ -13,6 +13,7 @@ const COUNTERS: Readonly<Record<CounterName, string>> = {
   fd_bridge_requests_total: "Requests by path and status.",
   fd_bridge_errors_total: "Failed requests and streams by kind.",
   fd_bridge_retries_total: "Retries of requests to the gateway.",
+  fd_bridge_token_refreshes_total: "Refreshes of the bridge's own token by result.",
   fd_bridge_lessons_total: "Refusals of the gateway's that were learned from.",
   fd_bridge_tokens_total: "Tokens by direction, as the gateway counts them.",
   fd_bridge_cache_tokens_total: "Tokens of prompts that were read from and written to the cache.",
@@ -29,6 +30,7 @@ export type CounterName =
   | "fd_bridge_requests_total"
   | "fd_bridge_errors_total"
   | "fd_bridge_retries_total"
+  | "fd_bridge_token_refreshes_total"
   | "fd_bridge_lessons_total"
   | "fd_bridge_tokens_total"
   | "fd_bridge_cache_tokens_total"

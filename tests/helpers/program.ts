@@ -21,6 +21,12 @@ const NEEDED = [
   "LOCALAPPDATA",
 ];
 
+/** Where Deno keeps what it has fetched, whatever home folder a program is given. */
+const CACHE = Deno.env.get("DENO_DIR") ??
+  (Deno.build.os === "darwin"
+    ? `${Deno.env.get("HOME")}/Library/Caches/deno`
+    : `${Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`}/deno`);
+
 /** What a program is started with. */
 export interface ProgramOptions {
   /** The environment, beside what every process needs. */
@@ -86,6 +92,7 @@ export async function startProgram(
       NO_COLOR: "1",
       DENO_NO_UPDATE_CHECK: "1",
       FD_BRIDGE_STD: source,
+      ...(env.HOME === undefined ? {} : { DENO_DIR: CACHE }),
       ...env,
     },
     stdin: "null",
