@@ -11,7 +11,9 @@ import { askWithoutToken, askWithToken } from "../doctor/gateway.ts";
 import { askModels, chooseModels } from "../doctor/models.ts";
 import { checkNetwork, checkPort } from "../doctor/network.ts";
 import { Report } from "../doctor/report.ts";
+import { splitAdvice } from "../doctor/check.ts";
 import { BridgeError } from "../errors.ts";
+import { commandTokens } from "./own_tokens.ts";
 import { findModels } from "../config/locate.ts";
 import { type Catalog, parseModels } from "../models/catalog.ts";
 import { trustingClient } from "../config/proxies.ts";
@@ -43,7 +45,8 @@ async function examine(start: Start, machine: Machine, report: Report): Promise<
   const list = await checkModelsFile(start, config, report);
   const simulated = config?.demo ? startSimulator({ pace: 0 }) : undefined;
   try {
-    const base = simulated?.url ?? checkAddress(start, config, report);
+    const base = simulated?.url ?? await gatewayOfSource(start, config, report) ??
+      checkAddress(start, config, report);
     if (simulated) {
       const detail = "Simulated, inside this program: nothing is paid.";
       report.add("Gateway", { name: "gateway", status: "ok", detail });
@@ -282,7 +285,9 @@ async function checkModels(
 ): Promise<void> {
   const { system, proxies } = start;
   const terminal = new Terminal(system);
-  const token = demo ? "demo" : variableOf(start, "DATABRICKS_TOKEN") ??
+  const sourced = demo ? undefined : await checkSource(start, report);
+  if (sourced === null) return;
+  const token = demo ? "demo" : sourced ?? variableOf(start, "DATABRICKS_TOKEN") ??
     (terminal.interactive ? await terminal.secret("Databricks token (not shown):") : undefined);
   if (token === undefined) {
     return report.add("Gateway", {
@@ -316,6 +321,49 @@ async function checkModels(
     userAgent: `fd-bridge/${system.version} (doctor)`,
   });
 }
+
+/** The gateway of a profile's workspace, where no address is set. */
+async function gatewayOfSource(
+  start: Start,
+  config: Config | undefined,
+  report: Report,
+): Promise<string | undefined> {
+  if (config === undefined || config.gateway !== "") return undefined;
+  // What is wrong with the source is told where its token is asked for.
+  const own = await commandTokens(start).catch(() => undefined);
+  if (own === undefined) return undefined;
+  await own.close();
+  const { gateway } = own.found;
+  if (gateway) {
+    report.add("Network", { name: "address", status: "ok", detail: `${gateway}, by the profile` });
+  }
+  return gateway;
+}
+
+/** The source of tokens: gives one, and can give a new one. Null where it can't; undefined where there is none. */
+async function checkSource(start: Start, report: Report): Promise<string | null | undefined> {
+  const name = "token source";
+  try {
+    const own = await commandTokens(start);
+    if (own === undefined) return undefined;
+    const { found: { source }, tokens } = own;
+    try {
+      const { value } = await tokens.refresh(AbortSignal.timeout(TOKEN_TIME));
+      const detail = `${source.label}: a new token, ${tokens.state().text}.`;
+      report.add("Gateway", { name, status: "ok", detail });
+      return value;
+    } finally {
+      await own.close();
+    }
+  } catch (error) {
+    if (!(error instanceof BridgeError)) throw error;
+    report.add("Gateway", { name, status: "fail", ...splitAdvice(error.message) });
+    return null;
+  }
+}
+
+/** How long a source may take to give a token, in milliseconds. */
+const TOKEN_TIME = 20_000;
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 

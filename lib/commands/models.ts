@@ -12,6 +12,7 @@ import { findModelNames, isChatModel } from "../models/update/names.ts";
 import { changesText, modelRows, modelTable } from "../models/update/report.ts";
 import { discoverModels, type Discovery, workspaceUrl } from "../models/update/workspace.ts";
 import { BridgeError } from "../errors.ts";
+import { commandTokens } from "./own_tokens.ts";
 import { configFolder, findModels } from "../config/locate.ts";
 import { type Catalog, parseModels } from "../models/catalog.ts";
 import { trustingClient } from "../config/proxies.ts";
@@ -145,9 +146,14 @@ async function offersOfWorkspace(start: Start, { endpoints }: Catalog): Promise<
   const machine = machineOf(system);
   const simulated = config.demo ? startSimulator() : undefined;
   const terminal = new Terminal(system);
+  const own = await commandTokens(start);
   try {
-    const host = simulated?.url ?? workspaceOf(start);
-    const token = simulated ? "demo" : await tokenOf(start, terminal, host);
+    const host = simulated?.url ?? own?.found.host ?? workspaceOf(start);
+    const token = simulated
+      ? "demo"
+      : own
+      ? (await own.tokens.token(AbortSignal.timeout(TOKEN_TIME))).value
+      : await tokenOf(start, terminal, host);
     const spinner = terminal.spin(`Asking ${host}`);
     const discovery = await discoverModels({
       host,
@@ -160,9 +166,13 @@ async function offersOfWorkspace(start: Start, { endpoints }: Catalog): Promise<
     }).finally(() => spinner.stop());
     return { offers: discovery.offers, notes: notesOf(discovery, host) };
   } finally {
+    await own?.close();
     await simulated?.close();
   }
 }
+
+/** How long a source may take to give a token, in milliseconds. */
+const TOKEN_TIME = 20_000;
 
 function notesOf({ offers, source, unusable }: Discovery, host: string): string[] {
   const silent =

@@ -5,7 +5,7 @@
  */
 
 import { BridgeError } from "../errors.ts";
-import type { Client } from "../gateway/client.ts";
+import { type Client, createClient } from "../gateway/client.ts";
 import {
   BridgeKey,
   RenewingTokenSource,
@@ -93,4 +93,40 @@ export async function tryFirstToken(tokens: RenewingTokenSource): Promise<void> 
       (error.kind === "unauthenticated" || error.kind === "config");
     if (lasting) throw new BridgeError("config", error.message, { cause: error });
   }
+}
+
+/** A source as a command uses it, for as long as the command runs. */
+export interface CommandTokens {
+  /** What was found. */
+  readonly found: ResolvedTokens;
+  /** The source, with renewal. */
+  readonly tokens: RenewingTokenSource;
+  /** Ends it. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * The source of tokens for a command that asks the workspace or the gateway; undefined where the settings
+ * name none.
+ *
+ * @param start The machine and the settings.
+ * @throws {BridgeError} kind `config`, when the source can't be had.
+ */
+export async function commandTokens(start: Start): Promise<CommandTokens | undefined> {
+  const { config, proxies } = start;
+  const client = createClient({ ...config, proxies: proxies.settings });
+  const found = await findTokenSource(start, client);
+  if (found === undefined) {
+    await client.close();
+    return undefined;
+  }
+  const tokens = new RenewingTokenSource(found.source, { secrets: found.secrets });
+  return {
+    found,
+    tokens,
+    async close() {
+      await tokens.close();
+      await client.close();
+    },
+  };
 }
