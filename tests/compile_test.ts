@@ -38,7 +38,7 @@ Deno.test("compileArguments() asks for the permissions of the one list, and for 
   const args = compileArguments("x86_64-unknown-linux-gnu", "out", ["--no-lock"], "main.js");
   const flags = args.filter((word) => /^(-[A-Z]|--allow-|--no-prompt)/.test(word));
   assertEquals(flags, [...PROGRAM_PERMISSIONS]);
-  assert(!args.some((word) => /^(-A|--allow-(all|run|ffi|sys))\b/.test(word)));
+  assert(!args.some((word) => /^(-A|--allow-(all|ffi|sys))\b/.test(word)));
   assertEquals(args.at(-1), "main.js");
 });
 

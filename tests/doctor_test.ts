@@ -8,6 +8,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Check } from "../lib/doctor/check.ts";
 import { sessionOf } from "../lib/doctor/forge.ts";
 import { readAnswer, type Stumble } from "../lib/doctor/reader.ts";
+import { ProxyError } from "../lib/gateway/proxy_error.ts";
 import { createSimulator, type SimulatorOptions } from "../lib/simulator/mod.ts";
 import { runOn, type TestMachineOptions } from "./helpers/machine.ts";
 
@@ -103,6 +104,9 @@ const html = (status: number) => () =>
     headers: { "content-type": "text/html" },
   });
 const json = (status: number, body: unknown) => () => Response.json(body, { status });
+const refusedByProxy = {
+  fetch: () => Promise.reject(new ProxyError("http://proxy.corp.example:3128", "no", 403)),
+};
 const fails = (words: string) => ({ fetch: () => Promise.reject(new TypeError(words)) });
 const rejects = (words: string, name = "Error") => () =>
   Promise.reject(Object.assign(new Error(words), { name }));
@@ -258,9 +262,9 @@ const FAULTS: readonly [
   ],
   [
     "a proxy that lets nothing through",
-    { ...env(proxied), ...fails("tunnel error: unsuccessful") },
+    { ...env(proxied), ...refusedByProxy },
     "answer",
-    "the proxy did not let it through",
+    "the proxy proxy.corp.example:3128 does not let it through (403)",
     "NO_PROXY",
   ],
 

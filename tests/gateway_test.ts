@@ -3,6 +3,7 @@ import { BridgeError } from "../lib/errors.ts";
 import { type Client, RequestFailure } from "../lib/gateway/client.ts";
 import { fetchClient } from "../lib/gateway/fetch_client.ts";
 import { Gateway, type GatewayOptions } from "../lib/gateway/gateway.ts";
+import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { errorFixtures } from "./helpers/fixtures.ts";
 
 /** A step of a fake gateway: an answer, or what the client rejects with. */
@@ -266,6 +267,41 @@ for (const [cause, expected] of BREAKS) {
   });
 }
 
+/** `content-encoding` → what compresses so. */
+const ENCODINGS: Readonly<Record<string, (text: string) => Uint8Array>> = {
+  gzip: gzipSync,
+  "X-GZip": gzipSync,
+  deflate: deflateSync,
+  br: brotliCompressSync,
+  zstd: zstdCompressSync,
+};
+
+for (const [encoding, compress] of Object.entries(ENCODINGS)) {
+  Deno.test(`Gateway.post() reads an answer that is compressed as ${encoding}, and ends one that is cut`, async () => {
+    const text = "data: {}\n\n".repeat(1000);
+    const bytes = compress(text) as Uint8Array<ArrayBuffer>;
+    const headers = { "content-encoding": encoding };
+    const answers = scripted([
+      () => new Response(bytes, { headers }),
+      () => new Response(bytes.slice(0, -8), { headers }),
+      () => new Response("this is not compressed at all", { headers }),
+    ]);
+    const whole = await answers.post();
+    assert(whole.ok);
+    assertEquals(whole.response.headers.get("content-encoding"), null);
+    assertEquals([await whole.response.text(), whole.failure()], [text, undefined]);
+    const cut = await answers.post();
+    assert(cut.ok);
+    assert(text.startsWith(await cut.response.text()));
+    // Deno says nothing of an end that is missing in the other two, where the body itself is whole.
+    if (/gzip|br/i.test(encoding)) assertEquals(cut.failure()?.kind, "interrupted");
+    const garbage = await answers.post();
+    assert(garbage.ok);
+    assertEquals(await garbage.response.text(), "");
+    assertEquals(garbage.failure()?.kind, "interrupted");
+  });
+}
+
 for (const encoding of ["constructor", "__proto__", "snappy", "gzip, br"]) {
   Deno.test(`Gateway.post() refuses an answer that is compressed as ${encoding}, and ends it`, async () => {
     let ended = false;
@@ -300,7 +336,9 @@ const WORDS: readonly (readonly [string, string])[] = [
   ["DEPTH_ZERO_SELF_SIGNED_CERT", "--ca-file"],
   ["CERT_HAS_EXPIRED", "clock"],
   ["ERR_TLS_CERT_ALTNAME_INVALID", "another name"],
-  ["Proxy response (407) !== 200 when HTTP Tunneling", "the proxy"],
+  ["received corrupt message of type InvalidContentType", "does not speak https"],
+  ["Client network socket disconnected before secure TLS connection", "closed the connection"],
+  ["Response does not match the HTTP/1.1 protocol (Expected HTTP/)", "is not HTTP"],
   ["read ECONNRESET", "closed the connection"],
   ["other side closed", "closed the connection"],
   ["error sending request for url (https://proxy.tls.example/): connection reset", "closed"],

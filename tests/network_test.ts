@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { BridgeError } from "../lib/errors.ts";
 import { readCertificates, setUpNetwork } from "../lib/config/proxies.ts";
 import { startProgram } from "./helpers/program.ts";
+import { startProxy } from "./helpers/proxy.ts";
 
 type Variables = Record<string, string>;
 
@@ -110,6 +111,10 @@ const EXCEPTIONS: readonly (readonly [string, boolean])[] = [
   ["way.corp.example", false],
   ["orp.example", false],
   ["gateway", false],
+  ["gateway.corp.example:443", true],
+  ["corp.example:8443", false],
+  ["*:443", true],
+  ["other corp.example", true],
   ["", false],
   [",", false],
 ];
@@ -140,7 +145,9 @@ Deno.test("readCertificates() says in a line what is wrong with a file", async (
 });
 
 const TLS = new URL("./fixtures/tls/", import.meta.url);
-const CA = decodeURIComponent(new URL("ca.pem", TLS).pathname);
+const pathOf = (name: string) => decodeURIComponent(new URL(name, TLS).pathname);
+const CA = pathOf("ca.pem");
+const COMPANY_CA = pathOf("company-ca.pem");
 
 /** A gateway behind TLS, for `localhost` and `gateway.test`. */
 function startTlsGateway() {
@@ -157,46 +164,6 @@ function startTlsGateway() {
   return {
     port: server.addr.port,
     [Symbol.asyncDispose]: () => server.shutdown(),
-  };
-}
-
-/** A proxy that takes every `CONNECT` to one port, and notes where it was to go. */
-function startProxy(port: number) {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const targets: string[] = [];
-  const open = new Set<Deno.Conn>();
-  const tunnel = async (client: Deno.Conn) => {
-    const bytes = new Uint8Array(4096);
-    const head = new TextDecoder().decode(bytes.subarray(0, await client.read(bytes) ?? 0));
-    targets.push(head.split("\r\n")[0]);
-    const server = await Deno.connect({ hostname: "127.0.0.1", port });
-    open.add(server);
-    await client.write(new TextEncoder().encode("HTTP/1.1 200 Connected\r\n\r\n"));
-    await Promise.all([
-      client.readable.pipeTo(server.writable),
-      server.readable.pipeTo(client.writable),
-    ]);
-  };
-  const accepting = (async () => {
-    for await (const client of listener) {
-      open.add(client);
-      void tunnel(client).catch(() => {});
-    }
-  })();
-  return {
-    url: `http://127.0.0.1:${listener.addr.port}`,
-    targets,
-    async [Symbol.asyncDispose]() {
-      listener.close();
-      await accepting;
-      for (const connection of open) {
-        try {
-          connection.close();
-        } catch {
-          // Its tunnel has closed it.
-        }
-      }
-    },
   };
 }
 
@@ -230,6 +197,19 @@ const TRUST: readonly {
     env: { SSL_CERT_FILE: CA, SSL_CERT_DIR: "/nowhere" },
     systems: ["linux"],
   },
+  {
+    name: "the system's store alone",
+    env: { SSL_CERT_FILE: CA, SSL_CERT_DIR: "/nowhere", DENO_TLS_CA_STORE: "system" },
+    systems: ["linux"],
+  },
+  {
+    name: "the system's store beside --ca-file and DENO_CERT",
+    flags: ["--ca-file", COMPANY_CA],
+    env: { SSL_CERT_FILE: CA, SSL_CERT_DIR: "/nowhere", DENO_CERT: COMPANY_CA },
+    systems: ["linux"],
+  },
+  { name: "DENO_CERT beside --ca-file", flags: ["--ca-file", COMPANY_CA], env: { DENO_CERT: CA } },
+  { name: "--ca-file beside DENO_CERT", flags: ["--ca-file", CA], env: { DENO_CERT: COMPANY_CA } },
 ];
 
 for (const { name, flags = [], env, envFile, systems = [Deno.build.os] } of TRUST) {
@@ -260,8 +240,9 @@ Deno.test("the program says what to do about a certificate that it doesn't trust
 for (const where of ["environment", ".env"]) {
   Deno.test(`the program asks through HTTPS_PROXY from the ${where}`, async () => {
     await using gateway = startTlsGateway();
-    await using proxy = startProxy(gateway.port);
-    const variables = { HTTPS_PROXY: proxy.url, HTTP_PROXY: proxy.url };
+    await using proxy = startProxy({ port: gateway.port });
+    const url = `http://user:pass%20word@${proxy.host}`;
+    const variables = { HTTPS_PROXY: url, HTTP_PROXY: url };
     await using program = await startProgram(
       ["--port", "0", "--gateway", "https://gateway.test", "--ca-file", CA],
       where === "environment"
@@ -269,18 +250,21 @@ for (const where of ["environment", ".env"]) {
         : { envFile: Object.entries(variables).map((pair) => pair.join("=")).join("\n") },
     );
     assertEquals(await askProgram(await program.url), { status: 200, message: "" });
-    assertEquals(proxy.targets, ["CONNECT gateway.test:443 HTTP/1.1"]);
+    assertEquals(proxy.heads.length, 1);
+    assertStringIncludes(proxy.heads[0], "CONNECT gateway.test:443 HTTP/1.1");
+    assertStringIncludes(proxy.heads[0], `Basic ${btoa("user:pass word")}`);
     // Clients read the environment, not our .env.
     assertEquals(program.text().includes("export NO_PROXY"), where === "environment");
   });
 }
 
 Deno.test("the simulated gateway of --demo is never asked through a proxy", async () => {
-  await using proxy = startProxy(9);
-  const env = { HTTP_PROXY: proxy.url, http_proxy: proxy.url, ALL_PROXY: proxy.url };
+  await using proxy = startProxy({ port: 9 });
+  const url = `http://${proxy.host}`;
+  const env = { HTTP_PROXY: url, http_proxy: url, ALL_PROXY: url };
   await using program = await startProgram(["--port", "0", "--demo"], { env });
   assertEquals(await askProgram(await program.url), { status: 200, message: "" });
-  assertEquals(proxy.targets, []);
+  assertEquals(proxy.heads, []);
 });
 
 /** Bad settings of the network → words of the one line that they end with. */
@@ -292,11 +276,21 @@ const BAD: readonly { flags?: string[]; env?: Variables; words: string }[] = [
   { flags: ["--ca-file", "deno.json"], words: "holds no certificate" },
   { flags: ["--ca-file", "lib"], words: "can't be read" },
   { env: { DENO_CERT: "/nowhere/ca.pem" }, words: "DENO_CERT names /nowhere/ca.pem" },
+  {
+    flags: ["--gateway", "https://gateway.test"],
+    env: { ALL_PROXY: "socks5://user:geheim@proxy.test" },
+    words: "socks5://proxy.test is none of these",
+  },
 ];
 
 for (const { flags = [], env, words } of BAD) {
   Deno.test(`the program ends with a line for ${JSON.stringify({ flags, env })}`, async () => {
-    await using program = await startProgram(["--demo", "--port", "0", ...flags], { env });
+    await using program = await startProgram([
+      ...flags.includes("--gateway") ? [] : ["--demo"],
+      "--port",
+      "0",
+      ...flags,
+    ], { env });
     assertEquals(await program.ended, 2);
     assertStringIncludes(program.text(), words);
     assertEquals(program.text().trim().split("\n").length, 1, program.text());

@@ -6,6 +6,7 @@ import { parseCommandLine } from "../lib/config/flags.ts";
 import { BridgeError } from "../lib/errors.ts";
 import { UsageStore } from "../lib/observe/usage.ts";
 import { addUsage, noUsage, type UsageGroup } from "../lib/observe/usage_totals.ts";
+import { fetchClient } from "../lib/gateway/fetch_client.ts";
 import { machine } from "../lib/system/machine.ts";
 import type { Start, System } from "../lib/system/system.ts";
 
@@ -28,15 +29,17 @@ async function run(
     terminal: { out: false, err: false },
     machine: {
       ...machine,
-      fetch: async (url: string, init: RequestInit) => {
-        if (answer === undefined) throw new TypeError("Connection refused");
-        return await answer(new Request(url, init));
-      },
+      createClient: () =>
+        fetchClient(async (url, init) => {
+          if (answer === undefined) throw new TypeError("Connection refused");
+          return await answer(new Request(url, init));
+        }),
     },
   } as unknown as System;
   const line = parseCommandLine(args);
   const rows = settings(line, { process: {} });
-  const start = { system, line, rows, config: readConfig(rows) } as unknown as Start;
+  const proxies = { loopbackProxied: false, proxyFor: () => undefined };
+  const start = { system, line, rows, config: readConfig(rows), proxies } as unknown as Start;
   const code = await command(start);
   return { code, out };
 }

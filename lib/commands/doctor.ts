@@ -12,11 +12,12 @@ import { askModels, chooseModels } from "../doctor/models.ts";
 import { checkNetwork, checkPort } from "../doctor/network.ts";
 import { Report } from "../doctor/report.ts";
 import { splitAdvice } from "../doctor/check.ts";
+import type { Fetch } from "../gateway/fetch_client.ts";
+import { openOutside, type Outside, outsideWith } from "./outside.ts";
 import { BridgeError } from "../errors.ts";
 import { commandTokens } from "./own_tokens.ts";
 import { findModels } from "../config/locate.ts";
 import { type Catalog, parseModels } from "../models/catalog.ts";
-import { trustingClient } from "../config/proxies.ts";
 import { startSimulator } from "../simulator/mod.ts";
 import type { Machine, Start, System } from "../system/system.ts";
 import { Terminal } from "../system/terminal.ts";
@@ -41,7 +42,10 @@ export async function doctor(start: Start): Promise<number> {
 /** The checks in their order; one that can't be made without an earlier one is not made. */
 async function examine(start: Start, machine: Machine, report: Report): Promise<void> {
   const { system } = start;
-  const { config, client } = await checkCertificates(start, checkSettings(start, report), report);
+  const set = checkSettings(start, report);
+  const checked = set && await checkCertificates(start, set, report);
+  await using outside = checked?.outside;
+  const config = checked?.config;
   const list = await checkModelsFile(start, config, report);
   const simulated = config?.demo ? startSimulator({ pace: 0 }) : undefined;
   try {
@@ -51,17 +55,17 @@ async function examine(start: Start, machine: Machine, report: Report): Promise<
       const detail = "Simulated, inside this program: nothing is paid.";
       report.add("Gateway", { name: "gateway", status: "ok", detail });
     }
-    if (
-      config && base &&
-      (simulated || await checkWay(start, machine, config, { base, client, report }))
-    ) {
-      await checkModels(start, machine, config, { base, client, list, report, demo: !!simulated });
+    if (config && outside && base) {
+      const { fetch } = outside;
+      if (simulated || await checkWay(start, machine, config, { base, fetch, report })) {
+        await checkModels(start, config, { base, fetch, list, report, demo: !!simulated });
+      }
     }
   } finally {
     await simulated?.close();
   }
-  if (config === undefined) return;
-  report.add("This machine", await checkPort(config, machine));
+  if (config === undefined || outside === undefined) return;
+  report.add("This machine", await checkPort(config, machine, outside.fetch));
   const looking = checkForge({
     system: { ...system, machine },
     port: config.port,
@@ -108,27 +112,29 @@ function checkSettings(start: Start, report: Report): Config | undefined {
 
 /** The user's certificates; where they can't be used, the rest is looked at without them. */
 async function checkCertificates(
-  { system }: Start,
-  config: Config | undefined,
+  start: Start,
+  config: Config,
   report: Report,
-): Promise<{ config?: Config; client?: Deno.HttpClient }> {
-  if (config?.caFile === undefined) return { config };
+): Promise<{ config: Config; outside: Outside }> {
   const name = "ca-file";
   try {
-    const client = await trustingClient(config.caFile, system.readText);
-    report.add("Settings", { name, status: "ok", detail: `${config.caFile} is trusted, too.` });
-    return { config, client };
+    const outside = await openOutside(start, config);
+    if (config.caFile !== undefined) {
+      report.add("Settings", { name, status: "ok", detail: `${config.caFile} is trusted, too.` });
+    }
+    return { config, outside };
   } catch (error) {
-    const detail = error instanceof BridgeError
-      ? error.message
-      : `${config.caFile} holds no certificate that can be read.`;
+    if (!(error instanceof BridgeError)) throw error;
     report.add("Settings", {
       name,
       status: "fail",
-      detail,
+      detail: error.message,
       remedy: "Name a file of certificates, PEM.",
     });
-    return { config: { ...config, caFile: undefined } };
+    return {
+      config: { ...config, caFile: undefined },
+      outside: outsideWith(undefined, start, config),
+    };
   }
 }
 
@@ -243,9 +249,9 @@ async function checkWay(
   start: Start,
   machine: Machine,
   config: Config,
-  { base, client, report }: {
+  { base, fetch, report }: {
     readonly base: string;
-    readonly client: Deno.HttpClient | undefined;
+    readonly fetch: Fetch;
     readonly report: Report;
   },
 ): Promise<boolean> {
@@ -264,8 +270,7 @@ async function checkWay(
     });
     return false;
   }
-  const options = { fetch: machine.fetch, client, timeout: config.connectTimeout };
-  const answer = await askWithoutToken(base, options);
+  const answer = await askWithoutToken(base, { fetch, timeout: config.connectTimeout });
   report.add("Gateway", answer);
   return answer.status === "ok";
 }
@@ -273,11 +278,10 @@ async function checkWay(
 /** The token, then the models. */
 async function checkModels(
   start: Start,
-  machine: Machine,
   config: Config,
-  { base, client, list: { catalogue, usable }, report, demo }: {
+  { base, fetch, list: { catalogue, usable }, report, demo }: {
     readonly base: string;
-    readonly client: Deno.HttpClient | undefined;
+    readonly fetch: Fetch;
     readonly list: List;
     readonly report: Report;
     readonly demo: boolean;
@@ -298,8 +302,7 @@ async function checkModels(
     });
   }
   const accepted = await askWithToken(base, token, {
-    fetch: machine.fetch,
-    client,
+    fetch,
     timeout: config.connectTimeout,
   });
   report.add("Gateway", accepted);
@@ -314,8 +317,7 @@ async function checkModels(
     base,
     token,
     catalogue,
-    client,
-    fetch: machine.fetch,
+    fetch,
     proxied: proxies.proxyFor(base) !== undefined,
     timeout: timeoutOf(start),
     userAgent: `fd-bridge/${system.version} (doctor)`,

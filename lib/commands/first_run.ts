@@ -10,7 +10,7 @@ import { writeAtomically } from "../system/atomic.ts";
 import { askWithoutToken } from "../doctor/gateway.ts";
 import { BridgeError } from "../errors.ts";
 import { configFolder, joinPath } from "../config/locate.ts";
-import { trustingClient } from "../config/proxies.ts";
+import { openOutside } from "./outside.ts";
 import type { Start } from "../system/system.ts";
 import { paintFor, Terminal } from "../system/terminal.ts";
 
@@ -27,7 +27,8 @@ const MAX_ASKS = 5;
  * @example
  * ```ts
  * import { firstRun } from "./first_run.ts";
- * import type { Start } from "../system/system.ts";
+ * import { openOutside } from "./outside.ts";
+import type { Start } from "../system/system.ts";
  *
  * const system = { err: () => {}, terminal: { out: false, err: false }, variable: () => undefined };
  * if (await firstRun({ system } as unknown as Start) !== undefined) throw new Error("nobody is there");
@@ -48,10 +49,9 @@ export async function firstRun(start: Start): Promise<string | undefined> {
   if (gateway === undefined) return undefined;
 
   const spinner = terminal.spin(`Trying ${gateway}`);
-  const client = await trustingClient(config.caFile, system.readText);
+  await using outside = await openOutside(start, config);
   const tried = await askWithoutToken(gateway, {
-    fetch: system.machine!.fetch,
-    client,
+    fetch: outside.fetch,
     timeout: config.connectTimeout,
   }).finally(() => spinner.stop());
   if (tried.status === "ok") system.err(`${paint("green", "✓")} ${tried.detail}\n`);

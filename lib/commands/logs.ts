@@ -11,6 +11,8 @@ import { isObject } from "../json.ts";
 import { urlOf } from "../listen.ts";
 import { reportText } from "../observe/report.ts";
 import type { RequestRecord } from "../observe/record.ts";
+import type { Fetch } from "../gateway/fetch_client.ts";
+import { openOutside } from "./outside.ts";
 import type { Start } from "../system/system.ts";
 
 /** How long the running bridge may take, in milliseconds. */
@@ -23,7 +25,8 @@ const TIME = 5_000;
  * @returns The exit code: 0, also where nothing has failed.
  * @throws {BridgeError} kind `usage` without `--last-error`; `config` where no bridge answers.
  */
-export async function logs({ system, line, config }: Start): Promise<number> {
+export async function logs(start: Start): Promise<number> {
+  const { system, line, config } = start;
   if (line.flags["last-error"] !== true || line.words.length > 0) {
     throw new BridgeError(
       "usage",
@@ -31,7 +34,8 @@ export async function logs({ system, line, config }: Start): Promise<number> {
     );
   }
   const url = urlOf(config.host, config.port);
-  const [record, version] = await lastError(url, config.clientKey, system.machine?.fetch ?? fetch);
+  await using outside = await openOutside(start, config);
+  const [record, version] = await lastError(url, config.clientKey, outside.fetch);
   if (line.flags.json === true) {
     system.out(JSON.stringify(record ?? null, null, 2) + "\n");
     return 0;
@@ -47,7 +51,7 @@ export async function logs({ system, line, config }: Start): Promise<number> {
 async function lastError(
   url: string,
   key: string | undefined,
-  ask: typeof fetch,
+  ask: Fetch,
 ): Promise<[RequestRecord | undefined, string]> {
   let response: Response;
   try {

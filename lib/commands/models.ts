@@ -15,8 +15,8 @@ import { BridgeError } from "../errors.ts";
 import { commandTokens } from "./own_tokens.ts";
 import { configFolder, findModels } from "../config/locate.ts";
 import { type Catalog, parseModels } from "../models/catalog.ts";
-import { trustingClient } from "../config/proxies.ts";
 import { startSimulator } from "../simulator/mod.ts";
+import { openOutside } from "./outside.ts";
 import type { Machine, Start } from "../system/system.ts";
 import { paintFor, Terminal } from "../system/terminal.ts";
 import { variableOf } from "../config/variables.ts";
@@ -143,7 +143,7 @@ async function readTable(path: string, { readText }: Start["system"]): Promise<s
 
 async function offersOfWorkspace(start: Start, { endpoints }: Catalog): Promise<Found> {
   const { system, config } = start;
-  const machine = machineOf(system);
+  await using outside = await openOutside(start, config);
   const simulated = config.demo ? startSimulator() : undefined;
   const terminal = new Terminal(system);
   const own = await commandTokens(start);
@@ -159,8 +159,7 @@ async function offersOfWorkspace(start: Start, { endpoints }: Catalog): Promise<
       host,
       token,
       endpoints,
-      fetch: machine.fetch,
-      client: await trustingClient(config.caFile, system.readText),
+      fetch: outside.fetch,
       userAgent: `fd-bridge/${system.version}`,
       onProgress: (text) => spinner.update(`${host}${text.startsWith("/") ? "" : ": "}${text}`),
     }).finally(() => spinner.stop());

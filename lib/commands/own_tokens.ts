@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readAuthorities } from "../config/proxies.ts";
 import { BridgeError } from "../errors.ts";
 import { type Client, createClient } from "../gateway/client.ts";
 import {
@@ -113,8 +114,9 @@ export interface CommandTokens {
  * @throws {BridgeError} kind `config`, when the source can't be had.
  */
 export async function commandTokens(start: Start): Promise<CommandTokens | undefined> {
-  const { config, proxies } = start;
-  const client = createClient({ ...config, proxies: proxies.settings });
+  const { system, config, proxies } = start;
+  const authorities = await readAuthorities(config.caFile, system);
+  const client = createClient({ ...config, authorities, proxyFor: proxies.proxyFor });
   const found = await findTokenSource(start, client);
   if (found === undefined) {
     await client.close();

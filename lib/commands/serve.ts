@@ -4,13 +4,13 @@
  * @module
  */
 
-import { rootCertificates } from "node:tls";
 import { createApp, type RunningApp } from "../app.ts";
 import { exposure } from "../config/config.ts";
 import { findModels } from "../config/locate.ts";
-import { readCertificates } from "../config/proxies.ts";
+import { readAuthorities } from "../config/proxies.ts";
 import { BridgeError } from "../errors.ts";
 import { createClient } from "../gateway/client.ts";
+import { checkProxy } from "../gateway/proxy_error.ts";
 import { losesClients, MADE_FOR, urlOf } from "../listen.ts";
 import { LiveModels } from "../models/watch.ts";
 import { Log, type QueuedLog, queuedLog } from "../observe/log.ts";
@@ -58,8 +58,8 @@ export async function prepareServe(start: Start): Promise<Prepared> {
     },
     onBroken: (message) => log.error(`models: the old list stays, because ${message}`),
   });
-  const authorities = await trustCertificates(system, config.caFile);
-  const client = createClient({ ...config, authorities, proxies: proxies.settings });
+  const authorities = await readAuthorities(config.caFile, system);
+  const client = createClient({ ...config, authorities, proxyFor: proxies.proxyFor });
   const found = await findTokenSource(start, client);
   const configured = config.gateway || config.demo
     ? config.gateway
@@ -93,6 +93,8 @@ export async function prepareServe(start: Start): Promise<Prepared> {
   await system.machine?.seal({ run: found?.runsPrograms === true });
   const simulated = config.demo ? startSimulator() : undefined;
   const gateway = simulated?.url ?? configured;
+  const proxy = proxies.proxyFor(gateway);
+  if (proxy !== undefined) checkProxy(proxy);
   const app: RunningApp = createApp({
     config,
     gateway,
@@ -110,6 +112,8 @@ export async function prepareServe(start: Start): Promise<Prepared> {
   return {
     app,
     announce({ port }) {
+      // 60 ms and 8 MiB that the start need not wait for.
+      void client.preload?.().catch(() => {});
       const url = urlOf(config.host, port);
       if (config.logFormat === "json") {
         // A log in JSON is JSON from its first line.
@@ -144,29 +148,6 @@ export async function prepareServe(start: Start): Promise<Prepared> {
       await queue?.flush(LAST_LINES);
     },
   };
-}
-
-/**
- * Trusts the certificates of `--ca-file` beside all others. Deno reads those that `DENO_CERT` names when
- * it connects for the first time, beside the stores that it trusts. Where the user has set that, too, both
- * files stand beside Mozilla's list: to name certificates to the client replaces all others.
- *
- * @returns Certificates for the client, where Deno can't be told of them.
- * @throws {BridgeError} kind `config`, when a file is not one of certificates. Deno would say it with the first request only.
- */
-async function trustCertificates(
-  system: System,
-  caFile: string | undefined,
-): Promise<string[] | undefined> {
-  const denoCert = system.variable("DENO_CERT");
-  const own = denoCert && await readCertificates(denoCert, "DENO_CERT", system.readText);
-  if (caFile === undefined) return undefined;
-  const certificates = await readCertificates(caFile, "--ca-file", system.readText);
-  if (!own) {
-    system.setVariable?.("DENO_CERT", caFile);
-    return undefined;
-  }
-  return [...rootCertificates, own, certificates];
 }
 
 /** The log: asynchronous, so that a standard error which nobody reads holds up no answer. */

@@ -1,13 +1,13 @@
 /**
- * Company networks: proxies and certificates. Deno's `fetch` reads its variables when it is first used;
- * until then they may still be set, so that they hold from the `.env` file as from the environment.
+ * Company networks: proxies and certificates. Deno reads the variables of the certificates when it first
+ * encrypts a connection; until then they may still be set, so that they hold from the `.env` file as from
+ * the environment.
  *
  * @module
  */
 
 import { isLoopback } from "./base_url.ts";
 import { BridgeError } from "../errors.ts";
-import type { ProxySettings } from "../gateway/client.ts";
 import type { ReadText } from "./locate.ts";
 
 /** The environment, as far as the network needs it. */
@@ -22,13 +22,11 @@ export interface NetworkEnvironment {
 export interface Proxies {
   /** Whether clients that read the same environment send even loopback addresses to a proxy. */
   readonly loopbackProxied: boolean;
-  /** The proxy between the bridge and an address, or undefined. */
+  /** The proxy between the bridge and an address, as a URL with its user and password, or undefined. */
   readonly proxyFor: (url: string) => string | undefined;
-  /** The proxies for each scheme, and the hosts that are reached directly. */
-  readonly settings: ProxySettings;
 }
 
-/** Deno reads each of them in upper case first, then in lower case. */
+/** Variables of the network. Those of proxies are read in upper case first, then in lower case. */
 const NAMES = [
   "HTTP_PROXY",
   "HTTPS_PROXY",
@@ -42,7 +40,7 @@ const NAMES = [
 const OURS = "127.0.0.1,localhost,::1";
 
 /**
- * Sets up the network for every `fetch` to come: what only the `.env` file says is told to Deno, the
+ * Sets up the network for every connection to come: what only the `.env` file says is told to Deno, the
  * system's certificates are trusted beside Mozilla's, and loopback is never asked through a proxy.
  *
  * @param environment The process's environment; it wins over the file.
@@ -86,30 +84,40 @@ export function setUpNetwork(
   }
   return {
     loopbackProxied,
-    settings: {
-      http: withScheme(http ?? all),
-      https: withScheme(https ?? all),
-      none: [NO_PROXY, OURS].filter(Boolean).join(","),
-    },
     proxyFor(url) {
-      const { hostname, protocol } = new URL(url);
-      const proxy = (protocol === "https:" ? https : http) ?? all;
-      return isLoopback(hostname) || isExcepted(hostname, NO_PROXY) ? undefined : proxy;
+      const { hostname, port, protocol } = new URL(url);
+      const secure = protocol === "https:";
+      const proxy = (secure ? https : http) ?? all;
+      return proxy === undefined || isLoopback(hostname) ||
+          isExcepted(hostname, NO_PROXY, port || (secure ? "443" : "80"))
+        ? undefined
+        // People write `proxy:3128`, too.
+        : proxy.includes("://")
+        ? proxy
+        : `http://${proxy}`;
     },
   };
 }
 
-/** People write `proxy:3128`, too. */
-function withScheme(proxy: string | undefined): string | undefined {
-  return proxy === undefined || proxy.includes("://") ? proxy : `http://${proxy}`;
+/**
+ * Whether `NO_PROXY` takes a host out: itself, a domain that it is in, or all. A port at the end of an
+ * entry narrows it.
+ */
+function isExcepted(hostname: string, list = "", port?: string): boolean {
+  const host = bare(hostname);
+  return list.split(/[\s,]+/).some((entry) => {
+    // An IPv6 address without brackets has no port.
+    const single = entry.split(":").length > 2 && !entry.startsWith("[");
+    const [, name, only] = single ? [, entry] : /^(.*?)(?::(\d+))?$/.exec(entry)!;
+    if (only !== undefined && only !== port) return false;
+    const domain = bare(name).replace(/^\*?\./, "");
+    return domain === "*" || domain === host || (domain !== "" && host.endsWith(`.${domain}`));
+  });
 }
 
-/** Whether `NO_PROXY` takes a host out: itself, a domain that it is in, or all. */
-function isExcepted(hostname: string, list: string | undefined): boolean {
-  return (list ?? "").split(",").map((word) => word.trim().toLowerCase().replace(/^\*?\./, ""))
-    .some((word) =>
-      word === "*" || word === hostname || (word !== "" && hostname.endsWith(`.${word}`))
-    );
+/** A host in lower case, an IPv6 address without brackets. */
+function bare(host: string): string {
+  return host.toLowerCase().replace(/^\[|\]$/g, "");
 }
 
 /**
@@ -156,57 +164,34 @@ export async function readCertificates(
 }
 
 /**
- * What `fetch` needs for `--ca-file`: its certificates are trusted beside those that are trusted anyway.
+ * Trusts the certificates of `--ca-file` beside all others. Deno reads the file that `DENO_CERT` names
+ * when it first encrypts a connection, so that is told to name it. Where the user has set that to another
+ * file, the client is handed the certificates.
  *
  * @param caFile The file, or undefined where none is named.
- * @param read Reads files.
- * @returns The client to hand to `fetch`, or undefined where there is nothing to add.
- * @throws {BridgeError} kind `config`, as {@linkcode readCertificates}.
+ * @param system The environment and the files.
+ * @returns Certificates (PEM) to trust beside those that Deno trusts; undefined where there are none.
+ * @throws {BridgeError} kind `config`, as {@linkcode readCertificates}, for either file: Deno would say it with the first request only.
  *
  * @example
  * ```ts
- * import { trustingClient } from "./proxies.ts";
+ * import { readAuthorities } from "./proxies.ts";
+ * import { assertEquals } from "@std/assert";
  *
- * if (await trustingClient(undefined, Deno.readTextFile) !== undefined) throw new Error("nothing");
+ * const pem = "-----BEGIN CERTIFICATE-----";
+ * const system = { variable: () => undefined, readText: () => Promise.resolve(pem) };
+ * assertEquals(await readAuthorities("corp.pem", system), pem);
  * ```
  */
-export async function trustingClient(
+export async function readAuthorities(
   caFile: string | undefined,
-  read: ReadText,
-): Promise<Deno.HttpClient | undefined> {
-  if (caFile === undefined) return undefined;
-  return Deno.createHttpClient({ caCerts: [await readCertificates(caFile, "--ca-file", read)] });
-}
-
-/** Scheme → port, where an address names none. */
-const PORTS: Readonly<Record<string, number>> = { "https:": 443, "http:": 80 };
-
-/**
- * Whether the port of an address can be connected to.
- *
- * @param address A URL, the gateway's or a proxy's.
- * @param signal Ends the attempt.
- * @throws The network's error, where it can't.
- *
- * @example
- * ```ts
- * import { opens } from "./proxies.ts";
- *
- * const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
- * const opened = await opens(`http://127.0.0.1:${listener.addr.port}`, new AbortController().signal);
- * listener.close();
- * if (!opened) throw new Error("somebody listens there");
- * ```
- */
-export async function opens(address: string, signal: AbortSignal): Promise<boolean> {
-  const { hostname, port, protocol } = new URL(
-    address.includes("://") ? address : `http://${address}`,
-  );
-  const connection = await Deno.connect({
-    hostname: hostname.replace(/^\[|\]$/g, ""),
-    port: Number(port) || (PORTS[protocol] ?? 1080),
-    signal,
-  });
-  connection.close();
-  return true;
+  { variable, setVariable, readText }: NetworkEnvironment & { readonly readText: ReadText },
+): Promise<string | undefined> {
+  const denoCert = variable("DENO_CERT");
+  if (denoCert) await readCertificates(denoCert, "DENO_CERT", readText);
+  if (caFile === undefined || caFile === denoCert) return undefined;
+  const certificates = await readCertificates(caFile, "--ca-file", readText);
+  if (denoCert || setVariable === undefined) return certificates;
+  setVariable("DENO_CERT", caFile);
+  return undefined;
 }

@@ -7,15 +7,14 @@
 
 import { BridgeError, maskSecrets } from "../errors.ts";
 import { gatewayError } from "../gateway/errors.ts";
+import type { Fetch } from "../gateway/fetch_client.ts";
 import { networkFault } from "../gateway/unreachable.ts";
 import { type Check, splitAdvice } from "./check.ts";
 
 /** How the gateway is asked. */
 export interface AskOptions {
   /** Sends requests. */
-  readonly fetch: typeof fetch;
-  /** Certificates of the user's. */
-  readonly client?: Deno.HttpClient;
+  readonly fetch: Fetch;
   /** How long the answer may take, in milliseconds. */
   readonly timeout: number;
 }
@@ -34,7 +33,7 @@ interface Reply {
 /** Sends the empty request; what hinders it is handed back as a check's words. */
 async function ask(
   base: string,
-  { fetch, client, timeout }: AskOptions,
+  { fetch, timeout }: AskOptions,
   token?: string,
 ): Promise<Reply | { detail: string; remedy?: string }> {
   try {
@@ -47,7 +46,6 @@ async function ask(
       body: "{}",
       redirect: "manual",
       signal: AbortSignal.timeout(timeout),
-      ...(client ? { client } : {}),
     });
     const { status, headers } = response;
     return { status, headers, text: (await response.text()).slice(0, MAX_ANSWER) };

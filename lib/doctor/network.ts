@@ -9,6 +9,7 @@ import { BridgeError } from "../errors.ts";
 import { isObject } from "../json.ts";
 import { type Proxies, readCertificates } from "../config/proxies.ts";
 import type { Machine, System } from "../system/system.ts";
+import type { Fetch } from "../gateway/fetch_client.ts";
 import { networkFault } from "../gateway/unreachable.ts";
 import type { Check } from "./check.ts";
 
@@ -166,12 +167,14 @@ async function checkTls(
  * Whether the bridge could listen, or does already.
  *
  * @param config Where it would listen.
- * @param machine Listens, and asks who is there.
+ * @param machine Listens.
+ * @param fetch Asks who is there.
  * @returns What was found; never throws.
  */
 export async function checkPort(
   { host, port }: Pick<Config, "host" | "port">,
-  { sockets, fetch }: Machine,
+  { sockets }: Pick<Machine, "sockets">,
+  fetch: Fetch,
 ): Promise<Check> {
   const name = "port";
   const bare = host.replace(/^\[|\]$/g, "");
@@ -211,7 +214,7 @@ export async function checkPort(
 async function modelsOfBridge(
   host: string,
   port: number,
-  fetch: Machine["fetch"],
+  fetch: Fetch,
 ): Promise<number | undefined> {
   const at = ["0.0.0.0", "::"].includes(host)
     ? "127.0.0.1"

@@ -7,7 +7,7 @@
 
 import { createApp, type RunningApp } from "../app.ts";
 import type { Config } from "../config/config.ts";
-import { fetchClient } from "../gateway/fetch_client.ts";
+import { type Fetch, fetchClient } from "../gateway/fetch_client.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { Log } from "../observe/log.ts";
 import { type Catalog } from "../models/catalog.ts";
@@ -26,9 +26,7 @@ export interface ProbeOptions {
   /** The list in force. */
   readonly catalogue: Catalog;
   /** Sends requests. */
-  readonly fetch: typeof fetch;
-  /** Certificates of the user's. */
-  readonly client?: Deno.HttpClient;
+  readonly fetch: Fetch;
   /** Whether a proxy stands in between. */
   readonly proxied: boolean;
   /** How long one model may take for its whole answer, in milliseconds. */
@@ -144,7 +142,7 @@ function consequence(stumble: Stumble, { stumbles }: Reading): boolean {
 
 /** A bridge of its own for each model, so that what one refusal teaches is told of that model. */
 function createProbeApp(
-  { config, base, client, catalogue, userAgent, fetch, timeout }: ProbeOptions,
+  { config, base, catalogue, userAgent, fetch, timeout }: ProbeOptions,
   log: Log,
   onRaw: (text: string) => void,
 ): RunningApp {
@@ -163,7 +161,7 @@ function createProbeApp(
     catalog: () => catalogue,
     log,
     client: fetchClient(async (url, init) => {
-      const response = await fetch(url, client ? { ...init, client } : init);
+      const response = await fetch(url, init);
       if (!response.ok || response.body === null) return response;
       const decoder = new TextDecoder();
       const copy = new TransformStream<Uint8Array, Uint8Array>({

@@ -1,14 +1,19 @@
 /**
- * A {@linkcode Client} on a function of `fetch`'s shape: for the simulated gateway, which answers without
- * a socket, and for the doctor, which reads along.
+ * Between a {@linkcode Client} and `fetch`: a client on a function of `fetch`'s shape, for the simulated
+ * gateway, which answers without a socket; and a function of `fetch`'s shape on a client, for whatever
+ * else is asked outside.
  *
  * @module
  */
 
-import type { Client, ClientAnswer } from "./client.ts";
+import { closing } from "./body.ts";
+import type { Client } from "./client.ts";
 
-/** A function of `fetch`'s shape. */
+/** Answers a client's requests, as `fetch` does. */
 export type FetchLike = (input: string, init: RequestInit) => Promise<Response>;
+
+/** As much of `fetch`'s shape as the program uses. */
+export type Fetch = (input: string | URL, init?: RequestInit) => Promise<Response>;
 
 /**
  * Makes a client that asks a function.
@@ -17,29 +22,46 @@ export type FetchLike = (input: string, init: RequestInit) => Promise<Response>;
  */
 export function fetchClient(send: FetchLike): Client {
   return {
-    send: async (url, init) => toAnswer(await send(url, { ...init, redirect: "manual" })),
+    send: async (url, { body, ...init }) =>
+      closing(await send(url, { ...init, body: body as BodyInit, redirect: "manual" })),
     close: () => Promise.resolve(),
   };
 }
 
-/** A response whose body ends where it breaks off, and the cause. */
-function toAnswer({ status, headers, body }: Response): ClientAnswer {
-  let failure: unknown;
-  const reader = body?.getReader();
-  const ending = reader && new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const { done, value } = await reader.read();
-        if (!done) return controller.enqueue(value);
-      } catch (cause) {
-        failure = cause;
-      }
-      controller.close();
-    },
-    cancel: (reason) => reader.cancel(reason),
-  }, { highWaterMark: 0 });
-  return {
-    response: new Response(ending ?? null, { status, headers }),
-    failure: () => failure,
+/**
+ * Makes a function of `fetch`'s shape that asks a client. It follows no redirect, whatever `redirect`
+ * says, sends text or bytes, and its bodies fail where they break off.
+ *
+ * @param client Sends the requests.
+ *
+ * @example
+ * ```ts
+ * import { clientFetch, fetchClient } from "./fetch_client.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const client = fetchClient(() => Promise.resolve(new Response("hi")));
+ * const response = await clientFetch(client)("https://gateway.example");
+ * assertEquals(await response.text(), "hi");
+ * ```
+ */
+export function clientFetch(client: Client): Fetch {
+  return async (input, { method = "GET", headers, body, signal } = {}) => {
+    if (body != null && typeof body !== "string" && !(body instanceof Uint8Array)) {
+      throw new TypeError("A body is text or bytes here.");
+    }
+    const { response, failure } = await client.send(String(input), {
+      method,
+      headers: Object.fromEntries(new Headers(headers)),
+      body: body ?? undefined,
+      signal: signal ?? undefined,
+    });
+    if (response.body === null) return response;
+    const failing = new TransformStream<Uint8Array, Uint8Array>({
+      flush() {
+        const cause = failure();
+        if (cause !== undefined) throw cause;
+      },
+    });
+    return new Response(response.body.pipeThrough(failing), response);
   };
 }

@@ -72,6 +72,9 @@ export interface GatewayOptions {
   readonly sleep?: (time: number, signal: AbortSignal) => Promise<void>;
 }
 
+/** Why a request is not sent again. */
+const NOT_AGAIN = " The request may have reached it, so it was not sent again.";
+
 /** The gateway behind its base URL. */
 export class Gateway {
   readonly #options: GatewayOptions;
@@ -132,12 +135,13 @@ export class Gateway {
     const answer = await client.send(base + path, { method: "POST", headers, body, signal })
       .catch((cause: unknown) => {
         signal.throwIfAborted();
-        throw this.#failure(cause);
+        throw cause instanceof BridgeError ? cause : this.#failure(cause);
       });
-    const response = decoded(answer.response);
+    const decoding = await decoded(answer);
+    const { response } = decoding;
     if (response.ok) {
       const failure = () => {
-        const cause = answer.failure();
+        const cause = decoding.failure();
         return cause === undefined ? undefined : this.#broken(cause);
       };
       return { ok: true, response, failure };
@@ -171,13 +175,14 @@ export class Gateway {
         { code: "first_byte_timeout", cause },
       );
     }
-    const { means, passing } = networkFault(cause);
-    const sent = cause instanceof RequestFailure && cause.sent;
+    const { means, passing, code: about } = networkFault(cause);
+    const closed = cause instanceof RequestFailure && cause.sent && about === "unreachable";
     return new BridgeError(
       "unreachable",
-      `The gateway at ${this.base} can't be reached: ${means}`,
+      `The gateway at ${this.base} can't be reached: ${means}${closed ? NOT_AGAIN : ""}`,
       {
-        code: !passing ? "certificate" : sent ? "connection_closed" : "unreachable",
+        // Only "unreachable" is asked again: what failed may pass, and nothing has been sent.
+        code: closed ? "connection_closed" : passing ? "unreachable" : about,
         cause,
       },
     );

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { createClient } from "../gateway/client.ts";
 import type { Files, Input, Machine, Sockets, System } from "./system.ts";
 
 /** A system without modes says nothing: then a file may be written. */
@@ -100,7 +101,7 @@ export const machine: Machine = {
   files,
   input,
   sockets,
-  fetch: (...request) => fetch(...request),
+  createClient,
   async seal(needs) {
     await Deno.permissions.revoke({ name: "write" });
     if (!needs?.run) await Deno.permissions.revoke({ name: "run" });

@@ -9,6 +9,7 @@ import type { CommandLine } from "../config/flags.ts";
 import type { EnvFiles } from "../config/env.ts";
 import type { Place, ReadText } from "../config/locate.ts";
 import type { Proxies } from "../config/proxies.ts";
+import type { Client, ClientOptions } from "../gateway/client.ts";
 
 /** A signal that ends the program. */
 export type SignalName = "SIGINT" | "SIGTERM" | "SIGHUP";
@@ -92,8 +93,8 @@ export interface Machine {
   readonly input: Input;
   /** Connections. */
   readonly sockets: Sockets;
-  /** Asks the workspace's APIs, and other bridges. */
-  readonly fetch: typeof fetch;
+  /** Makes what asks other machines. */
+  readonly createClient: (options: ClientOptions) => Client;
   /**
    * Gives permissions away, for as long as the program runs: to write files, and to run programs unless
    * a source of tokens needs it.

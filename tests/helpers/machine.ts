@@ -7,6 +7,7 @@
 
 import { run } from "./run.ts";
 import { BridgeError } from "../../lib/errors.ts";
+import { fetchClient } from "../../lib/gateway/fetch_client.ts";
 import type { Machine, Sockets, System } from "../../lib/system/system.ts";
 
 /** What a test's machine may be told; everything has a default. */
@@ -100,12 +101,11 @@ export function testMachine(options: TestMachineOptions = {}): TestMachine {
       listen: () => {},
       ...options.sockets,
     },
-    fetch: async (input, init) => {
-      if (answer === undefined) throw new TypeError("tcp connect error: Connection refused");
-      // A real one reads no fields that Request doesn't know.
-      const { client: _client, ...rest } = (init ?? {}) as RequestInit & { client?: unknown };
-      return await answer(new Request(input, rest));
-    },
+    createClient: () =>
+      fetchClient(async (url, init) => {
+        if (answer === undefined) throw new TypeError("connect ECONNREFUSED");
+        return await answer(new Request(url, init));
+      }),
     seal: () => Promise.resolve(),
   };
   const system: System & { readonly machine: Machine } = {

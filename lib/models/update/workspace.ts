@@ -10,6 +10,7 @@ import { isLoopback } from "../../config/base_url.ts";
 import { BridgeError, maskSecrets } from "../../errors.ts";
 import { gatewayError } from "../../gateway/errors.ts";
 import { isObject, type JsonObject } from "../../json.ts";
+import type { Fetch } from "../../gateway/fetch_client.ts";
 import { networkFault } from "../../gateway/unreachable.ts";
 import type { Offer } from "./merge.ts";
 import { type List, LISTS, textOf } from "./workspace_lists.ts";
@@ -23,9 +24,7 @@ export interface WorkspaceOptions {
   /** Alias → path of the surfaces in force: a model's API types are told by their paths. */
   readonly endpoints: Readonly<Record<string, string>>;
   /** Sends requests. */
-  readonly fetch: typeof fetch;
-  /** Certificates of the user's. */
-  readonly client?: Deno.HttpClient;
+  readonly fetch: Fetch;
   /** The program's name and version. */
   readonly userAgent?: string;
   /** Told of what is asked. */
@@ -244,7 +243,7 @@ function parse(text: string, url: URL): JsonObject {
 
 async function once(
   url: URL,
-  { token, fetch, client, timeout = 90_000, userAgent = "fd-bridge" }: WorkspaceOptions,
+  { token, fetch, timeout = 90_000, userAgent = "fd-bridge" }: WorkspaceOptions,
 ): Promise<{ status: number; headers: Headers; text: string }> {
   try {
     const response = await fetch(url, {
@@ -256,7 +255,6 @@ async function once(
       // A redirect would carry the token to wherever it points.
       redirect: "manual",
       signal: AbortSignal.timeout(timeout),
-      ...(client ? { client } : {}),
     });
     const { status, headers } = response;
     if (status >= 300 && status < 400) {
