@@ -27,8 +27,7 @@ const MAX_ASKS = 5;
  * @example
  * ```ts
  * import { firstRun } from "./first_run.ts";
- * import { openOutside } from "./outside.ts";
-import type { Start } from "../system/system.ts";
+ * import type { Start } from "../system/system.ts";
  *
  * const system = { err: () => {}, terminal: { out: false, err: false }, variable: () => undefined };
  * if (await firstRun({ system } as unknown as Start) !== undefined) throw new Error("nobody is there");
