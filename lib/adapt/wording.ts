@@ -360,10 +360,10 @@ export interface ReadingHints {
  * import { assertEquals } from "@std/assert";
  * import { readRefusal } from "./wording.ts";
  *
- * const known = (name: string) => ["seed", "user"].includes(name);
+ * const known = (name: string) => ["seed", "user", "top_p"].includes(name);
  * const { fields } = readRefusal("Unknown parameters: 'seed', 'user'", { known });
  * assertEquals(fields, ["seed", "user"]);
- * assertEquals(readRefusal("top_p: Input should be less than 1").values, ["top_p"]);
+ * assertEquals(readRefusal("top_p: Input should be less than 1", { known }).values, ["top_p"]);
  * assertEquals(readRefusal("Use 'input' instead").fields, []);
  * ```
  */

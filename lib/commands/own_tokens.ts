@@ -33,18 +33,21 @@ export interface OwnTokens {
  * The source that the settings name, or undefined.
  *
  * @param start The machine and the settings.
- * @param client Sends requests to a workspace's token endpoint.
+ * @param openClient The client that asks a workspace's token endpoint, for the sources that need one.
  * @throws {BridgeError} kind `config`, when the source can't be had, with what to type.
  */
 export async function findTokenSource(
   start: Start,
-  client: Client,
+  openClient: () => Client | Promise<Client>,
 ): Promise<ResolvedTokens | undefined> {
   const { config } = start;
   if (config.demo) return undefined;
   return await resolveTokenSource(
     { ...config, gateway: config.gateway || undefined },
-    tokenMachine(start, async (url, request) => (await client.send(url, request)).response),
+    tokenMachine(
+      start,
+      async (url, request) => (await (await openClient()).send(url, request)).response,
+    ),
   );
 }
 
@@ -115,11 +118,15 @@ export interface CommandTokens {
  */
 export async function commandTokens(start: Start): Promise<CommandTokens | undefined> {
   const { system, config, proxies } = start;
-  const authorities = await readAuthorities(config.caFile, system);
-  const client = createClient({ ...config, authorities, proxyFor: proxies.proxyFor });
-  const found = await findTokenSource(start, client);
+  let client: Promise<Client> | undefined;
+  const openClient = () =>
+    client ??= readAuthorities(config.caFile, system).then((authorities) =>
+      createClient({ ...config, authorities, proxyFor: proxies.proxyFor })
+    );
+  const close = async () => await (await client?.catch(() => undefined))?.close();
+  const found = await findTokenSource(start, openClient);
   if (found === undefined) {
-    await client.close();
+    await close();
     return undefined;
   }
   const tokens = new RenewingTokenSource(found.source, { secrets: found.secrets });
@@ -128,7 +135,7 @@ export async function commandTokens(start: Start): Promise<CommandTokens | undef
     tokens,
     async close() {
       await tokens.close();
-      await client.close();
+      await close();
     },
   };
 }

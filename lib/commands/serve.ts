@@ -60,7 +60,7 @@ export async function prepareServe(start: Start): Promise<Prepared> {
   });
   const authorities = await readAuthorities(config.caFile, system);
   const client = createClient({ ...config, authorities, proxyFor: proxies.proxyFor });
-  const found = await findTokenSource(start, client);
+  const found = await findTokenSource(start, () => client);
   const configured = config.gateway || config.demo
     ? config.gateway
     : found?.gateway ?? await firstRun(start);
