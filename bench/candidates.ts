@@ -111,7 +111,7 @@ export function candidates(
  */
 export async function bundleBridge(folder: string): Promise<string | undefined> {
   const output = `${folder}/main.js`;
-  const [program, ...args] = [Deno.execPath(), ...bundleArguments(currentStdSource(), output)];
+  const [program, ...args] = [Deno.execPath(), ...bundleArguments(currentStdSource(), folder)];
   const { success } = await new Deno.Command(program, {
     args,
     cwd: ROOT,

@@ -44,7 +44,7 @@ Deno.test("compileArguments() asks for the permissions of the one list, and for 
 
 Deno.test("bundleArguments() take @std from where the task takes it", () => {
   for (const std of ["jsr", "standins"] as const) {
-    const args = bundleArguments(std);
+    const args = bundleArguments(std, "bundle");
     for (const flag of stdFlags(std)) assert(args.includes(flag), flag);
   }
 });

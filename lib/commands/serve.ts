@@ -27,6 +27,12 @@ import { firstRun } from "./first_run.ts";
 /** Time between two polls of models.json, in milliseconds. */
 const POLL = 2_000;
 
+/**
+ * How long after the start the client's library is loaded, in milliseconds, where no request has needed it
+ * by then: it takes 60 ms, in which the first answer to `GET /models` would wait.
+ */
+const PRELOAD = 300;
+
 /** How long the log's last lines may take to be written, in milliseconds. */
 const LAST_LINES = 1_000;
 
@@ -109,11 +115,11 @@ export async function prepareServe(start: Start): Promise<Prepared> {
   });
   if (own) await tryFirstToken(own.tokens);
   const stopWatching = models.watch(POLL);
+  let preloading: ReturnType<typeof setTimeout> | undefined;
   return {
     app,
     announce({ port }) {
-      // 60 ms and 8 MiB that the start need not wait for.
-      void client.preload?.().catch(() => {});
+      preloading = setTimeout(() => void client.preload?.().catch(() => {}), PRELOAD);
       const url = urlOf(config.host, port);
       if (config.logFormat === "json") {
         // A log in JSON is JSON from its first line.
@@ -138,6 +144,7 @@ export async function prepareServe(start: Start): Promise<Prepared> {
       }
     },
     async close() {
+      clearTimeout(preloading);
       stopWatching();
       app.page?.close();
       await app.close();
