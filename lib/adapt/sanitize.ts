@@ -10,10 +10,10 @@ import type { DialectName, EncodedRequest, Target } from "../dialects/dialect.ts
 import { isObject, type JsonObject } from "../json.ts";
 import {
   ADAPTIVE_CLAUDE,
+  bareName,
   BUDGETED_CLAUDE,
   type Family,
   familyOf,
-  isIn,
   type ModelGroup,
   OUTPUT_CAPS,
   outputCap,
@@ -244,17 +244,30 @@ export const SANITIZE_RULES: readonly SanitizeRule[] = [
   { field: "messages[].tool_calls[].extra_content", why: "Google's, as clients keep it" },
 ];
 
-/** The first segment of a surface's path: `mlflow`, `cursor`, `openai`, … */
-function surfaceOf(path: string): string {
-  return path.split("/")[1] ?? "";
+/** What decides which rows apply to a request. */
+interface Place {
+  readonly dialect: DialectName;
+  /** The first segment of the surface's path: `mlflow`, `cursor`, `openai`, … */
+  readonly surface: string;
+  readonly family: Family;
+  /** The model's bare name. */
+  readonly model: string;
+  readonly stream: boolean;
 }
 
-function applies(rule: SanitizeRule, dialect: DialectName, target: Target): boolean {
-  return (rule.dialects ?? ["chat"]).includes(dialect) &&
-    (rule.surfaces === undefined || rule.surfaces.includes(surfaceOf(target.path))) &&
-    (rule.families === undefined || rule.families.includes(familyOf(target.model))) &&
-    (rule.models === undefined || isIn(rule.models, target.model)) &&
-    (rule.stream === undefined || rule.stream === target.stream);
+function placeFor(dialect: DialectName, { path, model, stream }: Target): Place {
+  const surface = path.split("/")[1] ?? "";
+  return { dialect, surface, family: familyOf(model), model: bareName(model), stream };
+}
+
+const CHAT: readonly DialectName[] = ["chat"];
+
+function applies(rule: SanitizeRule, place: Place): boolean {
+  return (rule.dialects ?? CHAT).includes(place.dialect) &&
+    (rule.surfaces === undefined || rule.surfaces.includes(place.surface)) &&
+    (rule.families === undefined || rule.families.includes(place.family)) &&
+    (rule.models === undefined || rule.models.name.test(place.model)) &&
+    (rule.stream === undefined || rule.stream === place.stream);
 }
 
 /** Applies one row; the same body where it changes nothing. */
@@ -298,9 +311,10 @@ export function sanitize(
   dialect: DialectName = "chat",
 ): EncodedRequest {
   const dropped: string[] = [];
+  const place = placeFor(dialect, target);
   let clean = body;
   for (const rule of SANITIZE_RULES) {
-    if (!applies(rule, dialect, target)) continue;
+    if (!applies(rule, place)) continue;
     const next = applyRule(rule, clean);
     if (next === clean) continue;
     clean = next;

@@ -23,7 +23,7 @@ export interface Proxies {
   /** Whether clients that read the same environment send even loopback addresses to a proxy. */
   readonly loopbackProxied: boolean;
   /** The proxy between the bridge and an address, as a URL with its user and password, or undefined. */
-  readonly proxyFor: (url: string) => string | undefined;
+  readonly proxyFor: (url: string | URL) => string | undefined;
 }
 
 /** Variables of the network. Those of proxies are read in upper case first, then in lower case. */
@@ -85,7 +85,7 @@ export function setUpNetwork(
   return {
     loopbackProxied,
     proxyFor(url) {
-      const { hostname, port, protocol } = new URL(url);
+      const { hostname, port, protocol } = typeof url === "string" ? new URL(url) : url;
       const secure = protocol === "https:";
       const proxy = (secure ? https : http) ?? all;
       return proxy === undefined || isLoopback(hostname) ||

@@ -54,7 +54,7 @@ export interface ClientOptions {
   /** Certificates of authorities (PEM) to trust beside those that Deno trusts. @default none */
   readonly authorities?: string;
   /** The proxy on the way to a URL, with its user and password. @default none */
-  readonly proxyFor?: (url: string) => string | undefined;
+  readonly proxyFor?: (url: URL) => string | undefined;
 }
 
 /**
@@ -91,11 +91,11 @@ export function createClient(options: ClientOptions): Client {
     },
     async send(text, { method, headers, body, signal }) {
       signal?.throwIfAborted();
-      const proxy = proxyFor(text);
+      const url = new URL(text);
+      const proxy = proxyFor(url);
       if (proxy !== undefined) checkProxy(proxy);
       const connections = await load();
       signal?.throwIfAborted();
-      const url = new URL(text);
       const handler = new AnswerHandler({
         firstByteTimeout,
         idleTimeout,
