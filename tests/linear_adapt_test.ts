@@ -14,6 +14,8 @@ import { conversationOf, ownerOf } from "../lib/adapt/tool_call_cache.ts";
 import { retriesItself } from "../lib/adapt/retrying_clients.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { bareName } from "../lib/models/families.ts";
+import { FenceRemover } from "../lib/enrich/fence.ts";
+import { normalizePath } from "../lib/router.ts";
 
 /** Pieces that make careless patterns take quadratic time. */
 const PIECES = [
@@ -50,6 +52,15 @@ const PIECES = [
   "expected ",
   "context length ",
   "databricks-",
+  "\n",
+  "\r",
+  "\n ",
+  "\n`",
+  "\n``\t",
+  "//",
+  "/v1",
+  "?",
+  "%",
 ];
 
 const BODY: JsonObject = { model: "m", messages: [], seed: 1, max_tokens: 1e6 };
@@ -66,7 +77,18 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   conversationOf: (text) => conversationOf({ input: text }),
   retriesItself: (text) => retriesItself({ get: () => text }),
   bareName: (text) => bareName(text),
+  FenceRemover: (text) => unfence([text]),
+  "FenceRemover of single characters": (text) => unfence(text),
+  normalizePath: (text) => normalizePath(`http://localhost/${text}`),
 };
+
+/** What is left of a fenced answer that comes in pieces. */
+function unfence(pieces: Iterable<string>): string {
+  const fence = new FenceRemover();
+  let out = fence.push("```json\n");
+  for (const piece of pieces) out += fence.push(piece);
+  return out + fence.end();
+}
 
 /** What reads a request with many messages. */
 const WALKERS: Readonly<Record<string, (body: JsonObject) => unknown>> = {

@@ -8,9 +8,12 @@
 /** An opening fence, or what may still become one. */
 const OPENING = /^\s*(`{1,3}|```[\w+-]*[ \t]*\r?)?$/;
 const OPENED = /^\s*```[\w+-]*[ \t]*\r?\n/;
-/** What may be the beginning of the closing fence: kept back until more comes. */
-const CLOSING = /\r?\n[ \t]*`{0,3}[ \t]*$|\r$/;
-const CLOSED = /\r?\n[ \t]*```/;
+/**
+ * What may be the beginning of the closing fence: kept back until more comes. Further to the right than
+ * this nobody closes a fence; without a bound, many blanks would be read again and again.
+ */
+const CLOSING = /\r?\n[ \t]{0,64}`{0,2}$|\r$/;
+const CLOSED = /\r?\n[ \t]{0,64}```/;
 /** Fences whose language line never ends are none. */
 const LONGEST_OPENING = 64;
 
@@ -47,7 +50,7 @@ export class FenceRemover {
       if (opened) {
         this.#state = "inside";
         this.#held = this.#held.slice(opened[0].length);
-      } else if (OPENING.test(this.#held) && this.#held.length <= LONGEST_OPENING) {
+      } else if (this.#held.length <= LONGEST_OPENING && OPENING.test(this.#held)) {
         return "";
       } else {
         this.#state = "plain";
