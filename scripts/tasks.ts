@@ -52,6 +52,7 @@ export const TASKS: Readonly<Record<string, Task>> = {
   dev: [step("run", "--watch", ...PROGRAM_FLAGS, "main.ts")],
   test: [TEST],
   "test:page": [TEST_PAGE],
+  "test:agents": [step("run", ...TEST_PERMISSIONS, "tests/agents/run.ts")],
   check: [CHECK],
   "lint:doc": [DOC_LINT],
   ok: [FORMAT, LINT, CHECK, DOC_LINT, TEST],

@@ -505,6 +505,38 @@ Deno.test("createSimulator() calls the tool that the question names, and a harml
   );
 });
 
+Deno.test("createSimulator() runs the commands that a question lists, one a turn or all at once", async () => {
+  const gateway = simulator();
+  const tools = [...CHAT_TOOLS, {
+    type: "function",
+    function: {
+      name: "bash",
+      parameters: { type: "object", properties: { command: { type: "string" } } },
+    },
+  }];
+  const ask = async (messages: JsonObject[]) => {
+    const body = { model: "databricks-kimi-k3", messages, tools };
+    const answer = await (await post(gateway, MLFLOW, body)).json();
+    return answer.choices[0].message;
+  };
+  const commandsOf = (message: JsonObject) =>
+    ((message.tool_calls ?? []) as { function: { arguments: string } }[])
+      .map((call) => JSON.parse(call.function.arguments).command);
+
+  const messages: JsonObject[] = [{ role: "user", content: "Run `echo 1 > a`, then `cat a`." }];
+  for (const expected of [["echo 1 > a"], ["cat a"], []]) {
+    const message = await ask(messages);
+    assertEquals(commandsOf(message), expected);
+    messages.push(message);
+    for (const call of (message.tool_calls ?? []) as { id: string }[]) {
+      messages.push({ role: "tool", tool_call_id: call.id, content: "1" });
+      messages.push({ role: "user", content: "A note of the client's." });
+    }
+  }
+  const both = await ask([{ role: "user", content: "Run `date` and `pwd` at once" }]);
+  assertEquals(commandsOf(both), ["date", "pwd"]);
+});
+
 Deno.test("createSimulator() answers with JSON where it is asked to: raw natively, fenced otherwise", async () => {
   const schema = {
     type: "object",

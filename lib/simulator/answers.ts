@@ -150,9 +150,15 @@ function callsFor(
 ): readonly Call[] {
   const { tools } = conversation;
   const { directives } = context;
-  if (tools.length === 0 || conversation.toolResult !== undefined || directives.has("text")) {
-    return [];
+  if (tools.length === 0 || directives.has("text")) return [];
+  const commands = commandCalls(conversation, question);
+  if (commands.length > 0) {
+    return commands.map((call, index) => ({
+      ...call,
+      id: callId(context, call.name, conversation.earlierCalls + index),
+    }));
   }
+  if (conversation.toolResult !== undefined) return [];
   const ranked = rank(tools, question, conversation.forcedTool);
   const two = directives.has("two") || directives.has("interleave") || /\btwo\b/i.test(question);
   const chosen = two ? [ranked[0], ranked[1] ?? ranked[0]] : [ranked[0]];
@@ -164,6 +170,42 @@ function callsFor(
     name: tool.name,
     arguments: JSON.stringify(argumentsFor(tool, hints)),
   }));
+}
+
+/**
+ * The commands that a question asks to run, each in backticks: "Run `ls`, then `date`" takes two turns,
+ * "Run `ls` and `date` at once" takes one. What is left of them, as calls of a tool that runs commands.
+ */
+function commandCalls(
+  { tools, callsSince }: Conversation,
+  question: string,
+): Pick<Call, "name" | "arguments">[] {
+  const shell = tools.map(shellOf).find((found) => found !== undefined);
+  const listed = /\brun\b((?:[^`\n]{0,20}`[^`\n]{1,500}`)+)/i.exec(question)?.[1];
+  if (shell === undefined || listed === undefined) return [];
+  const commands = [...listed.matchAll(/`([^`]+)`/g)].map(([, command]) => command);
+  const left = commands.slice(callsSince);
+  const now = /\bat once\b/i.test(question) ? left : left.slice(0, 1);
+  return now.map((command) => {
+    const value = shell.list ? ["bash", "-lc", command] : command;
+    const rest = argumentsFor(shell.tool, { question });
+    return {
+      name: shell.tool.name,
+      arguments: JSON.stringify({ ...rest, [shell.property]: value }),
+    };
+  });
+}
+
+/** A tool that takes a command, the property for it, and whether that is a list of words. */
+function shellOf(
+  tool: Tool,
+): { tool: Tool; property: string; list: boolean } | undefined {
+  const { properties } = isObject(tool.parameters) ? tool.parameters : {};
+  if (!isObject(properties)) return undefined;
+  const property = ["command", "cmd"].find((name) => isObject(properties[name]));
+  if (property === undefined) return undefined;
+  const { type } = properties[property] as JsonObject;
+  return { tool, property, list: type === "array" };
 }
 
 /** Arguments are an object always, however little a tool says of them. */
@@ -211,7 +253,7 @@ function textFor(
     const count = Math.max(1, Math.floor(numberIn(directives, "long", 2000, 20_000)));
     return Array.from({ length: count }, (_, index) => `word${index + 1}`).join(" ") + ".";
   }
-  if (conversation.toolResult !== undefined && conversation.json === "no") {
+  if (conversation.toolResult !== undefined && calls.length === 0 && conversation.json === "no") {
     return `The tool answered: "${beginning(conversation.toolResult)}". ` +
       "That is all I needed; the task is done.";
   }
@@ -240,7 +282,9 @@ function reasoningFor(
   question: string,
   calls: readonly Call[],
 ): string {
-  if (conversation.toolResult !== undefined) return "The result is there, so I can answer now.";
+  if (conversation.toolResult !== undefined && calls.length === 0) {
+    return "The result is there, so I can answer now.";
+  }
   if (calls.length > 0) return `To answer this I need ${calls[0].name}, so I call it first.`;
   return `The user says "${beginning(question, 40)}", so a short and friendly answer fits.`;
 }

@@ -29,6 +29,8 @@ export interface Conversation {
   readonly forcedTool?: string;
   /** How many calls the conversation holds already. */
   readonly earlierCalls: number;
+  /** How many of them came after the question. */
+  readonly callsSince: number;
   /** Whether JSON is wished for, natively (`response_format`) or by an instruction in the text. */
   readonly json: "native" | "instructed" | "no";
   /** The schema of that JSON, where one was found. */
@@ -63,7 +65,10 @@ export interface Conversation {
  */
 export function readConversation(body: JsonObject): Conversation {
   const turns = "input" in body ? turnsOfInput(body) : turnsOfMessages(body.messages);
-  const lastUser = turns.findLast((turn) => turn.role === "user");
+  const asked = turns.findLastIndex(({ role }, at) =>
+    role === "user" && turns[at - 1]?.role !== "result"
+  );
+  const lastUser: Turn | undefined = turns[asked];
   const instructions = turns.filter((turn) => turn.role === "system" || turn === lastUser)
     .map((turn) => turn.text).join("\n");
   const wish = jsonWish(body, instructions);
@@ -74,7 +79,8 @@ export function readConversation(body: JsonObject): Conversation {
     toolResult: resultAtEnd(turns),
     tools: choice === "none" ? [] : objectsIn(body.tools).flatMap(toolOf),
     forcedTool: isObject(choice) ? nameOf(choice) : undefined,
-    earlierCalls: turns.filter((turn) => turn.role === "call").length,
+    earlierCalls: turns.filter(isCall).length,
+    callsSince: turns.slice(asked + 1).filter(isCall).length,
     ...wish,
     limit: [body.max_output_tokens, body.max_completion_tokens, body.max_tokens]
       .find((limit) => typeof limit === "number"),
@@ -90,6 +96,10 @@ export function readConversation(body: JsonObject): Conversation {
 interface Turn {
   readonly role: "system" | "user" | "assistant" | "call" | "result";
   readonly text: string;
+}
+
+function isCall({ role }: Turn): boolean {
+  return role === "call";
 }
 
 function turnsOfMessages(messages: unknown): Turn[] {
@@ -112,6 +122,13 @@ function turnsOfMessages(messages: unknown): Turn[] {
   });
 }
 
+/** Items of the Responses dialect that are calls, and those that are their results. */
+const CALLS: ReadonlySet<unknown> = new Set(["function_call", "custom_tool_call"]);
+const RESULTS: ReadonlySet<unknown> = new Set([
+  "function_call_output",
+  "custom_tool_call_output",
+]);
+
 function turnsOfInput(body: JsonObject): Turn[] {
   const turns: Turn[] = [];
   if (typeof body.instructions === "string") {
@@ -119,8 +136,8 @@ function turnsOfInput(body: JsonObject): Turn[] {
   }
   if (typeof body.input === "string") turns.push({ role: "user", text: body.input });
   for (const item of objectsIn(body.input)) {
-    if (item.type === "function_call") turns.push({ role: "call", text: "" });
-    else if (item.type === "function_call_output") {
+    if (CALLS.has(item.type)) turns.push({ role: "call", text: "" });
+    else if (RESULTS.has(item.type)) {
       turns.push({ role: "result", text: textOf(item.output) });
     } else if (typeof item.role === "string") {
       const role = item.role === "developer" ? "system" : item.role as "system" | "user";
