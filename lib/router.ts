@@ -11,7 +11,7 @@ import { chat } from "./chat.ts";
 import type { DialectName } from "./dialects/dialect.ts";
 import { clientDialect } from "./dialects/registry.ts";
 import { BridgeError, maskSecrets } from "./errors.ts";
-import { type Catalog, listModels } from "./models/catalog.ts";
+import { type Catalog, countListed, listModels } from "./models/catalog.ts";
 import { Exchange } from "./observe/exchange.ts";
 
 /** What a handler gets beside the request. */
@@ -250,7 +250,7 @@ function model(_request: Request, { app, rest }: Context): Response {
 function health(_request: Request, { app }: Context): Response {
   const { userAgent: program, catalog, tokens } = app;
   const token = tokens?.state().text;
-  return Response.json({ status: "ok", program, models: catalog().models.length, token });
+  return Response.json({ status: "ok", program, models: countListed(catalog()), token });
 }
 
 function metrics(_request: Request, { app }: Context): Response {

@@ -8,7 +8,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { writeAtomically } from "../lib/system/atomic.ts";
 import { addEntry, inHouseStyle, markGone, removeEntry } from "../lib/models/update/document.ts";
 import { applyChanges, compare } from "../lib/models/update/merge.ts";
-import { findModelNames, isChatModel } from "../lib/models/update/names.ts";
+import { findModelNames, isChatModel, readNames } from "../lib/models/update/names.ts";
 import { BridgeError } from "../lib/errors.ts";
 import { machine } from "../lib/system/machine.ts";
 import { parseModels } from "../lib/models/catalog.ts";
@@ -72,6 +72,17 @@ const EDGES: readonly [text: string, names: string][] = [
   ["databricks-gpt-{version}", ""],
   ["other.system.ai.gpt-5", ""],
   ["databricks-sql-connector 4", ""],
+  ["Databricks-Claude-Sonnet-5-5", "databricks-claude-sonnet-5-5"],
+  ["DATABRICKS-GPT-7-NOVA", "databricks-gpt-7-nova"],
+  ["System.AI.GPT-5", "system.ai.gpt-5"],
+  ["databricks-gpt-6-solCopy", "databricks-gpt-6-sol"],
+  ["databricks-llama-3-70BReady", "databricks-llama-3-70b"],
+  ["databricks-gpt-6-solCOPY", "databricks-gpt-6-sol"],
+  ["databricks-gpt-5Copy databricks-kimi-k3Try it", "databricks-gpt-5 databricks-kimi-k3"],
+  ["Databricks-Llama-3-70B", "databricks-llama-3-70b"],
+  ["<!-- databricks-gpt-4 -->databricks-gpt-5<!--databricks-gpt-3", "databricks-gpt-5"],
+  ['<script>"databricks-gpt-4"</script><p>databricks-gpt-5</p>', "databricks-gpt-5"],
+  ["<STYLE>.databricks-gpt-4 {}</STYLE> databricks-gpt-5", "databricks-gpt-5"],
   ["", ""],
 ];
 
@@ -85,6 +96,21 @@ Deno.test("findModelNames() gets through a text made against it", () => {
   // Quadratic matching would need minutes for this.
   const text = "databricks-" + "a-".repeat(200_000) + " " + "system.ai.".repeat(50_000);
   assertEquals(findModelNames(text).filter((name) => name.length < 1000), []);
+  for (const piece of ["<!--", "<script>", "<!-- --><script", "aB", "databricks-aB"]) {
+    findModelNames(piece.repeat(100_000));
+  }
+});
+
+Deno.test("readNames() says what it passed over, and why", () => {
+  const text = "databricks-gpt-5, databricks-sql-connector, databricks-claude-opus.png, " +
+    "databricks-claude-opus, databricks-gpt-*";
+  assertEquals(readNames(text), {
+    names: ["databricks-gpt-5", "databricks-claude-opus"],
+    skipped: [
+      { name: "databricks-sql-connector", why: "not a model" },
+      { name: "databricks-gpt", why: "part of a longer word or address" },
+    ],
+  });
 });
 
 Deno.test("isChatModel() leaves out embeddings and their like", () => {
@@ -187,6 +213,33 @@ Deno.test("the editing functions give JSON of the same meaning for any layout", 
     assertEquals({ first, last }, { first: before.first, last: before.last });
     if (eol === "\r\n" && indent) assert(!/[^\r]\n/.test(added), added);
   }
+});
+
+Deno.test("the editing functions leave comments and trailing commas alone", () => {
+  const text = `{
+  // ours
+  "models": [
+    "a", // the first
+    { "id": "b", /* no more */ "endpoint": "mlflow" },
+  ],
+}
+`;
+  assertEquals(
+    addEntry(text, { id: "c", endpoint: "mlflow" }),
+    text.replace(
+      '"mlflow" },',
+      '"mlflow" },\n    { "id": "c", "endpoint": "mlflow" },',
+    ),
+  );
+  assertEquals(
+    markGone(text, "b", true),
+    text.replace('"mlflow" },', '"mlflow", "gone": true },'),
+  );
+  assertEquals(markGone(markGone(text, "b", true), "b", false), text);
+  assertEquals(
+    removeEntry(text, "a"),
+    text.replace('"a", // the first\n    ', ""),
+  );
 });
 
 Deno.test("inHouseStyle() writes our own models.json as it is, without the folder's $schema", async () => {

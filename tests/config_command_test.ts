@@ -97,7 +97,7 @@ Deno.test("config shows the workspace's variables of the .env file, too", async 
 Deno.test("config says what is wrong with a setting or a file, and ends with 2", async () => {
   const { code, out } = await runOn(["config"], {
     variables: { FD_BRIDGE_PORT: "many" },
-    files: { "./models.json": "{" },
+    files: { "./models.json": '{"models": ["a"' },
   });
   assertEquals(code, 2);
   assertStringIncludes(out, 'FD_BRIDGE_PORT is "many"');

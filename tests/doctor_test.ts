@@ -163,16 +163,16 @@ const FAULTS: readonly [
   ["no address", env({ DATABRICKS_AI_GATEWAY_URL: "" }), "address", "is not set", ".env"],
   [
     "a broken models.json",
-    healthy({ files: { "./models.json": '{"models": [{}]}' } }),
+    healthy({ files: { "./models.json": '{"models": ["a", {}]}' } }),
     "models",
-    "models[0].id: expected",
+    "line 1, column 18: models[1].id: expected",
     "Correct the file",
   ],
   [
     "a models.json that is cut",
-    healthy({ files: { "./models.json": '{"models": [' } }),
+    healthy({ files: { "./models.json": '{"models": ["databricks-gpt-5"' } }),
     "models",
-    "no JSON",
+    "not JSON",
     "Correct the file",
   ],
   [

@@ -71,14 +71,54 @@ Deno.test("findModels() falls back from a missing default file only", async () =
   };
   assertStringIncludes(await fails("mine.json", {}), "mine.json: there is no such file");
   assertStringIncludes(
-    await fails(undefined, { "./models.json": "{" }),
-    "./models.json: line 1, column 2",
+    await fails(undefined, { "./models.json": '{"models": ["a",,' }),
+    "./models.json: line 1, column 17",
   );
   assertStringIncludes(
-    await fails(undefined, { "./models.json": '{"models": [{}]}' }),
-    "./models.json: models[0]",
+    await fails(undefined, { "./models.json": '{\n  "models": ["a", {}]}' }),
+    "./models.json: line 2, column 19: models[1]",
   );
   const denied = new Error("Permission denied (os error 13): open './models.json'");
   const message = await fails(undefined, { "./models.json": denied });
   assertEquals(message, "./models.json: can't be read: Permission denied.");
+});
+
+Deno.test("findModels() passes over a models.json in the folder that is another program's", async () => {
+  const folder = "/home/ada/.config/fd-bridge/models.json";
+  const foreign = [
+    "{",
+    "[]",
+    "",
+    "module.exports = {}",
+    '{"User": {"fields": []}}',
+    '{"models": {"User": {}}}',
+    '{"models": [{"name": "User"}]}',
+    '{"models": [3]}',
+    '{"models": [{"name": "User",}',
+  ];
+  for (const text of foreign) {
+    const files = { "./models.json": text, [folder]: '{"models": ["mine"]}' };
+    const found = await findModels(undefined, HOME, reader(files), EMBEDDED);
+    assertEquals([found.path, found.foreign], [folder, "./models.json"], text);
+    const embedded = await findModels(
+      undefined,
+      HOME,
+      reader({ "./models.json": text }),
+      EMBEDDED,
+    );
+    assertEquals([embedded.path, embedded.foreign], [undefined, "./models.json"], text);
+    // Who names a file means it.
+    await assertRejects(
+      () => findModels("./models.json", HOME, reader(files), EMBEDDED),
+      BridgeError,
+    );
+  }
+  const ours = await findModels(
+    undefined,
+    HOME,
+    reader({ "./models.json": '\ufeff// mine\n{"models": ["a", /* b */ "c",],}' }),
+    EMBEDDED,
+  );
+  assertEquals(ours.foreign, undefined);
+  assertEquals(ours.catalogue.models.map(({ id }) => id), ["a", "c"]);
 });

@@ -107,6 +107,34 @@ Deno.test("models update --prune removes what is gone", async () => {
   );
 });
 
+Deno.test("models update says what it read", async () => {
+  const table = TABLE + "databricks-sql-connector\n<!-- databricks-gpt-4 -->";
+  const { out } = await runOn(["models", "update", "table.md"], {
+    files: { ...files(), "table.md": table },
+  });
+  assertStringIncludes(out(), "table.md: 3 names found");
+  assertStringIncludes(out(), "left out, because they answer no chats: databricks-gte-large-en");
+  assertStringIncludes(out(), "passed over: databricks-sql-connector (not a model)");
+});
+
+Deno.test("models update refuses to lose more than a third where nobody can be asked", async () => {
+  const run = (args: string[], typed?: string[]) =>
+    runOn(["models", "update", "-", ...args], {
+      files: { "./models.json": OWN },
+      piped: "databricks-gpt-6-sol databricks-kimi-k3",
+      typed,
+    });
+  const refused = await run([]);
+  assertEquals(refused.code, 1);
+  assertEquals(refused.files["./models.json"], OWN);
+  assertStringIncludes(refused.error + refused.err(), "57 of 59 models would go");
+  assertStringIncludes(refused.err(), "--yes");
+  const meant = await run(["--yes"]);
+  assertEquals(meant.code, 0);
+  const listed = await runOn(["config", "--json"], { files: meant.files });
+  assertEquals(JSON.parse(listed.out()).models, 2, "what is gone doesn't count");
+});
+
 Deno.test("models update - reads what is piped in", async () => {
   const ran = await runOn(["models", "update", "-"], { files: files(), piped: TABLE });
   assertEquals(ran.files["./models.json"], UPDATED);
@@ -206,8 +234,8 @@ const FAULTS: readonly [
   [
     "a broken list",
     ["update", "t"],
-    { t: TABLE, "./models.json": '{"models": [3]}' },
-    './models.json: models[0]: expected a model\'s name or an object with "id", got number 3.',
+    { t: TABLE, "./models.json": '{"models": ["a", 3]}' },
+    './models.json: line 1, column 18: models[1]: expected a model\'s name or an object with "id", got number 3.',
   ],
 ];
 

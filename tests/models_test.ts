@@ -116,9 +116,9 @@ Deno.test("surfaceRoute() knows no alias that an object only inherits", () => {
 });
 
 const BAD: readonly (readonly [what: string, file: string, ...words: string[]])[] = [
-  ["a syntax error", '{\n  "models": [\n    "a",,\n  ]\n}', "line 3, column 9", "no JSON"],
-  ["an empty file", "", "no JSON"],
-  ["half a file", '{"models": ["a"', "no JSON"],
+  ["a syntax error", '{\n  "models": [\n    "a",,\n  ]\n}', "line 3, column 9", "not JSON"],
+  ["an empty file", "", "not JSON"],
+  ["half a file", '{"models": ["a"', "not JSON"],
   ["an array", "[]", "the file", "an array"],
   ["a text", '"x"', "the file"],
   ["no models", "{}", "models", "expected an array"],

@@ -54,12 +54,12 @@ Deno.test("LiveModels takes a changed file, and tells of it once", async () => {
 
 Deno.test("LiveModels keeps the old list where the new one is broken, and tells of that once", async () => {
   const { files, told, ids, settle } = await live({ [HERE]: list("a") });
-  files[HERE] = '{"models": [3]}';
+  files[HERE] = '{"models": ["b", 3]}';
   await settle();
   await settle();
   assertEquals(ids(), "a");
   assertEquals(told.length, 1);
-  assertStringIncludes(told[0], "broken ./models.json: models[0]: expected");
+  assertStringIncludes(told[0], "broken ./models.json: line 1, column 18: models[1]: expected");
   files[HERE] = "{";
   await settle();
   assertEquals(told.length, 2);
@@ -126,7 +126,7 @@ Deno.test("LiveModels keeps the list of a named file that goes or can't be read"
 });
 
 Deno.test("LiveModels.load() has no old list to stay with", async () => {
-  await assertRejects(() => live({ [HERE]: "[]" }), BridgeError, "expected an object");
+  await assertRejects(() => live({ [HERE]: '{"models": ["a"' }), BridgeError, "expected ]");
 });
 
 Deno.test("serve takes a models.json that models update has replaced, without a restart", async () => {

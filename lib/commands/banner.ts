@@ -6,7 +6,7 @@
  */
 
 import type { Config } from "../config/config.ts";
-import type { Catalog } from "../models/catalog.ts";
+import { type Catalog, countListed } from "../models/catalog.ts";
 
 /** What the banner tells. */
 export interface BannerFacts {
@@ -65,7 +65,7 @@ export function banner(facts: BannerFacts): string {
     "",
     row("listening", paint("1;36", url)),
     row("gateway", config.demo ? `${facts.gateway} (simulated)` : facts.gateway),
-    row("models", `${catalogue.models.length} from ${catalogue.source}`),
+    row("models", `${countListed(catalogue)} from ${catalogue.source}`),
     ...surfaces.map(([alias, path], at) =>
       row(at === 0 ? "endpoints" : "", alias.padEnd(width) + path)
     ),

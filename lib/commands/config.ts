@@ -10,6 +10,7 @@ import { BridgeError, maskSecrets } from "../errors.ts";
 import { configFolder, findModels } from "../config/locate.ts";
 import type { Start } from "../system/system.ts";
 import { variableOf } from "../config/variables.ts";
+import { countListed } from "../models/catalog.ts";
 import { versionText } from "./version.ts";
 
 /** Variables beyond the flags' own that change what the program does. */
@@ -132,7 +133,7 @@ export async function configReport(start: Start): Promise<ConfigReport> {
     envFile: env.paths[0] ?? null,
     envFiles: env.paths,
     modelsFile: found?.path ?? (found ? null : named ?? null),
-    models: found?.catalogue.models.length ?? null,
+    models: found ? countListed(found.catalogue) : null,
     configFolder: configFolder(system) ?? null,
     settings: shownSettings(rows),
     variables: shownVariables(start),

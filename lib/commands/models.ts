@@ -8,13 +8,13 @@
 import { writeAtomically } from "../system/atomic.ts";
 import { inHouseStyle } from "../models/update/document.ts";
 import { applyChanges, type Change, compare, type Offer } from "../models/update/merge.ts";
-import { findModelNames, isChatModel } from "../models/update/names.ts";
+import { isChatModel, readNames } from "../models/update/names.ts";
 import { changesText, modelRows, modelTable } from "../models/update/report.ts";
 import { discoverModels, type Discovery, workspaceUrl } from "../models/update/workspace.ts";
 import { BridgeError } from "../errors.ts";
 import { commandTokens } from "./own_tokens.ts";
 import { configFolder, findModels } from "../config/locate.ts";
-import { type Catalog, parseModels } from "../models/catalog.ts";
+import { type Catalog, countListed, parseModels } from "../models/catalog.ts";
 import { startSimulator } from "../simulator/mod.ts";
 import { openOutside } from "./outside.ts";
 import type { Machine, Start } from "../system/system.ts";
@@ -119,15 +119,29 @@ async function offersOfFile(path: string, { system }: Start): Promise<Found> {
   const text = path === "-"
     ? await machineOf(system).input.readAll()
     : await readTable(path, system);
-  const names = findModelNames(text);
+  const { names, skipped } = readNames(text);
+  const what = path === "-" ? "The input" : path;
   if (names.length === 0) {
-    const what = path === "-" ? "The input" : path;
     throw new BridgeError(
       "config",
       `${what} names no model: expected names such as databricks-gpt-5 or system.ai.gpt-5, as the table on the AI Gateway page has them. Nothing was written.`,
     );
   }
-  return { offers: names.map((id) => ({ id })), notes: [] };
+  const silent = names.filter((id) => !isChatModel(id));
+  const notes = [`${what}: ${names.length} ${names.length === 1 ? "name" : "names"} found`];
+  if (silent.length > 0) notes.push(`left out, because they answer no chats: ${some(silent)}`);
+  if (skipped.length > 0) {
+    notes.push(`passed over: ${some(skipped.map(({ name, why }) => `${name} (${why})`))}`);
+  }
+  return { offers: names.map((id) => ({ id })), notes };
+}
+
+/** How many names a note lists. */
+const MOST_LISTED = 10;
+
+function some(names: readonly string[]): string {
+  const rest = names.length - MOST_LISTED;
+  return names.slice(0, MOST_LISTED).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 }
 
 async function readTable(path: string, { readText }: Start["system"]): Promise<string> {
@@ -266,26 +280,31 @@ function show(
   system.out(`${paint("bold", title)}\n\n${changesText(changes, catalogue.models.length, paint)}`);
 }
 
-/** Asks; where most of the list would go, a bare Enter means no. */
+/**
+ * Asks; where more than a third of the list would go, a bare Enter means no. So does nobody to ask, where
+ * the names are from a text, which may be a part of the list: a workspace says all that it has.
+ */
 async function agreed(
-  { system }: Start,
+  { system, line }: Start,
   { path, catalogue }: Target,
   changes: readonly Change[],
 ): Promise<boolean> {
   const terminal = new Terminal(system);
-  if (!terminal.interactive) return true;
-  const lost = changes.filter(({ kind }) => kind === "gone" || kind === "removed").length;
-  const most = lost > catalogue.models.length / 2;
-  if (most) {
+  const listed = countListed(catalogue);
+  const lost = changes.filter(({ kind, id }) =>
+    kind === "gone" ||
+    (kind === "removed" && !catalogue.models.some((model) => model.id === id && model.gone))
+  ).length;
+  const much = lost > listed / 3;
+  if (!terminal.interactive && (!much || line.words[0] === "sync")) return true;
+  if (much) {
     const paint = paintFor(system, "err");
-    system.err(
-      paint(
-        "yellow",
-        `${lost} of ${catalogue.models.length} models would go: is that the whole list?\n`,
-      ),
-    );
+    const question = `${lost} of ${listed} models would go: is that the whole list?`;
+    const advice = terminal.interactive ? "" : " If it is, say so with --yes.";
+    system.err(`${paint("yellow", question)}${advice}\n`);
+    if (!terminal.interactive) return false;
   }
-  return await terminal.confirm(`Write this to ${path}?`, !most);
+  return await terminal.confirm(`Write this to ${path}?`, !much);
 }
 
 async function write({ system }: Start, target: Target, text: string): Promise<void> {

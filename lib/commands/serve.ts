@@ -12,6 +12,7 @@ import { BridgeError } from "../errors.ts";
 import { createClient } from "../gateway/client.ts";
 import { checkProxy } from "../gateway/proxy_error.ts";
 import { losesClients, MADE_FOR, urlOf } from "../listen.ts";
+import { countListed } from "../models/catalog.ts";
 import { LiveModels } from "../models/watch.ts";
 import { Log, type QueuedLog, queuedLog } from "../observe/log.ts";
 import { Telemetry, wantsTelemetry } from "../observe/telemetry.ts";
@@ -60,10 +61,16 @@ export async function prepareServe(start: Start): Promise<Prepared> {
     find: (read) => findModels(config.models, system, read, system.embeddedModels),
     read: system.readText,
     onLoaded({ catalogue }) {
-      log.info(`models: ${catalogue.models.length} from ${catalogue.source} are in force now`);
+      log.info(`models: ${countListed(catalogue)} from ${catalogue.source} are in force now`);
     },
     onBroken: (message) => log.error(`models: the old list stays, because ${message}`),
   });
+  const { foreign } = models.found;
+  if (foreign) {
+    log.warn(
+      `${foreign} has no list "models" of names, so it is another program's: passed over. The models are from ${models.catalogue.source}.`,
+    );
+  }
   const authorities = await readAuthorities(config.caFile, system);
   const client = createClient({ ...config, authorities, proxyFor: proxies.proxyFor });
   const found = await findTokenSource(start, () => client);

@@ -5,7 +5,7 @@
  */
 
 import { BridgeError } from "../errors.ts";
-import { type Catalog, parseModels } from "../models/catalog.ts";
+import { type Catalog, isModelsFile, parseModels } from "../models/catalog.ts";
 
 /** How files are read. Gives undefined where there is no such file; anything else that goes wrong is thrown. */
 export type ReadText = (path: string) => Promise<string | undefined>;
@@ -87,11 +87,13 @@ export interface FoundModels {
   readonly catalogue: Catalog;
   /** Its file; undefined for the list that is embedded in the program. */
   readonly path: string | undefined;
+  /** A `models.json` of another program's that was passed over. */
+  readonly foreign?: string;
 }
 
 /**
  * Finds the models: the named file, else `./models.json`, else the one in the configuration folder,
- * else the list embedded in the program.
+ * else the list embedded in the program. A `./models.json` that is another program's is passed over.
  *
  * @param named The file of `--models`, which must be there.
  * @param place The system.
@@ -119,9 +121,14 @@ export async function findModels(
     return { catalogue: parseModels(text, named), path: named };
   }
   const folder = configFolder(place);
-  for (const path of ["./models.json", ...folder ? [joinPath(folder, "models.json")] : []]) {
+  const here = "./models.json";
+  let foreign: string | undefined;
+  for (const path of [here, ...folder ? [joinPath(folder, "models.json")] : []]) {
     const text = await readIfThere(path, read);
-    if (text !== undefined) return { catalogue: parseModels(text, path), path };
+    if (text === undefined) continue;
+    if (path === here && !isModelsFile(text)) foreign = path;
+    else return { catalogue: parseModels(text, path), path, foreign };
   }
-  return { catalogue: parseModels(embedded, "the list embedded in the program"), path: undefined };
+  const catalogue = parseModels(embedded, "the list embedded in the program");
+  return { catalogue, path: undefined, foreign };
 }

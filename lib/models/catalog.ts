@@ -10,7 +10,7 @@ import { kindOf, type Schema, validate } from "./validate.ts";
 import type { DialectName } from "../dialects/dialect.ts";
 import { BridgeError } from "../errors.ts";
 import { isObject, type JsonObject } from "../json.ts";
-import { jsonErrorAt } from "./json_error.ts";
+import { guessJsonc, placeOf, readJsonc, type TextPlace } from "./jsonc.ts";
 
 /** `models.schema.json`: what editors complete by is what the program checks by. */
 export const MODELS_SCHEMA: Schema = schema;
@@ -62,19 +62,19 @@ export const FAMILY_ROUTES: readonly { name: RegExp; surface: string }[] = [
 /** The latest `created` is a file's own; this one stands where a model has none. Seconds since 1970. */
 const CREATED = 1_735_689_600;
 
-function bad(source: string, where: string, what: string): never {
-  throw new BridgeError("config", `${source}: ${where}: ${what}.`);
+/** A text and what to call it in messages. */
+interface Source {
+  readonly text: string;
+  readonly name: string;
 }
 
-/** What is wrong and where; V8 tells the place only of some errors. */
-function syntaxError(text: string, cause: unknown): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const reason = message.replace(
-    / in JSON.*$|,? ?(\.\.\.)?"[^]*" is not valid JSON.*$| \(line.*$/s,
-    "",
-  );
-  const at = jsonErrorAt(text);
-  return `${at ? `line ${at.line}, column ${at.column}: ` : ""}it is no JSON: ${reason || message}`;
+function bad({ text, name }: Source, path: string, what: string): never {
+  const where = `${at(placeOf(text, path))}: ${path || "the file"}`;
+  throw new BridgeError("config", `${name}: ${where}: ${what}.`);
+}
+
+function at({ line, column }: TextPlace): string {
+  return `line ${line}, column ${column}`;
 }
 
 /** The endpoints in force: the file's, laid over the default ones. null takes one away, for a workspace without it. */
@@ -91,7 +91,7 @@ function readEndpoints(value: unknown): Record<string, string> {
 function checkEntries(
   models: readonly ModelEntry[],
   endpoints: Record<string, string>,
-  source: string,
+  source: Source,
 ): void {
   const seen = new Set<string>();
   for (const [index, { id, endpoint }] of models.entries()) {
@@ -106,7 +106,7 @@ function checkEntries(
 }
 
 /**
- * Reads a `models.json`.
+ * Reads a `models.json`. Comments and trailing commas are fine, as in VS Code's own settings.
  *
  * @param text The file's text; a byte order mark is fine.
  * @param source What to call it in messages: the file's path.
@@ -121,23 +121,48 @@ function checkEntries(
  * ```
  */
 export function parseModels(text: string, source: string): Catalog {
-  let value: unknown;
   const clean = text.replace(/^\uFEFF/, "");
-  try {
-    value = JSON.parse(clean);
-  } catch (cause) {
-    throw new BridgeError("config", `${source}: ${syntaxError(clean, cause)}.`, { cause });
+  const { value, error } = readJsonc(clean);
+  if (error) {
+    throw new BridgeError("config", `${source}: ${at(error)}: this is not JSON: ${error.reason}.`);
   }
+  const from: Source = { text: clean, name: source };
   const mismatch = validate(value, MODELS_SCHEMA);
   if (mismatch) {
     const { path, expected, got } = mismatch;
-    bad(source, path || "the file", `${expected}, got ${got}`);
+    bad(from, path, `${expected}, got ${got}`);
   }
   const file = value as { endpoints?: unknown; models: (string | ModelEntry)[] };
   const endpoints = readEndpoints(file.endpoints);
   const models = file.models.map((entry) => typeof entry === "string" ? { id: entry } : entry);
-  checkEntries(models, endpoints, source);
+  checkEntries(models, endpoints, from);
   return { endpoints, models, source };
+}
+
+/**
+ * Whether a `models.json` that nobody named is the bridge's, or another program's that has the same name:
+ * ours has a list `models` of names. One that is broken counts by what can still be read of it.
+ *
+ * @param text The file's text.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { isModelsFile } from "./catalog.ts";
+ *
+ * assert(isModelsFile('{"models": ["databricks-gpt-5", }'));
+ * assert(!isModelsFile('{"models": {"User": {"fields": []}}}'));
+ * ```
+ */
+export function isModelsFile(text: string): boolean {
+  const value = guessJsonc(text.replace(/^\uFEFF/, ""));
+  if (!isObject(value)) return false;
+  const { models, endpoints } = value;
+  if (!Array.isArray(models)) return isObject(endpoints) && models === undefined;
+  return models.length === 0 ||
+    models.some((model) =>
+      typeof model === "string" || (isObject(model) && typeof model.id === "string")
+    );
 }
 
 /** The dialect that a path speaks: the Responses API's paths end with its name. */
@@ -200,6 +225,11 @@ export function routeOf(catalogue: Catalog, model: string, body: DialectName): R
     );
   }
   return route;
+}
+
+/** How many models a list shows: those that the gateway still has. */
+export function countListed({ models }: Catalog): number {
+  return models.filter(({ gone }) => gone !== true).length;
 }
 
 /** One entry as OpenAI's list of models shows it, with the fields that ForgeCode reads (`forgecode.md`). */

@@ -105,6 +105,10 @@ export class LiveModels {
       const { texts, outcome } = await gather(this.#options);
       this.#loaded = this.#seen = texts;
       if (outcome instanceof Error) return this.#options.onBroken(outcome.message);
+      if (outcome.foreign !== undefined && outcome.foreign === this.#found.path) {
+        // It was ours a moment ago: somebody is editing it.
+        return this.#options.onBroken(`${outcome.foreign}: expected a list "models" of names.`);
+      }
       this.#found = outcome;
       this.#options.onLoaded(outcome);
     } finally {

@@ -5,7 +5,9 @@
  * @module
  */
 
+import { findNodeAtLocation, type Node } from "jsonc-parser";
 import { isObject, type JsonObject } from "../../json.ts";
+import { readJsonc, treeOf } from "../jsonc.ts";
 
 /** A piece of the text: from, up to. */
 interface Span {
@@ -15,68 +17,27 @@ interface Span {
 
 /** One entry of `models` where it stands. */
 interface Entry extends Span {
+  readonly node: Node;
   readonly id: string;
 }
 
-const STRING = /"(?:[^"\\]|\\.)*"/y;
-const SCALAR = /[^\s,\]}]+/y;
-const SPACE = /\s*/y;
-
-function matchAt(pattern: RegExp, text: string, at: number): number {
-  pattern.lastIndex = at;
-  return pattern.test(text) ? pattern.lastIndex : at;
+/** The array `models` in the tree; of several the last, as `JSON.parse` has it. */
+function modelsIn(text: string): Node {
+  const root = treeOf(text);
+  const members = (root?.children ?? []).filter(({ children }) => children?.[0].value === "models");
+  const models = members.at(-1)?.children?.[1];
+  if (models?.type !== "array") throw new TypeError("The text is no models.json.");
+  return models;
 }
 
-/** Where the value that begins here ends. The text is known to be JSON. */
-function endOf(text: string, at: number): number {
-  if (text[at] === '"') return matchAt(STRING, text, at);
-  if (text[at] !== "{" && text[at] !== "[") return matchAt(SCALAR, text, at);
-  for (let depth = 0, here = at; here < text.length;) {
-    const char = text[here];
-    if (char === '"') {
-      here = matchAt(STRING, text, here);
-      continue;
-    }
-    if (char === "{" || char === "[") depth++;
-    if (char === "}" || char === "]") depth--;
-    here++;
-    if (depth === 0) return here;
-  }
-  return text.length;
+function spanOf({ offset, length }: Node): Span {
+  return { start: offset, end: offset + length };
 }
 
-/** The values of an array, or the members of an object with their keys, where they stand. */
-function* elements(text: string, at: number): Generator<{ key?: string; span: Span; value: Span }> {
-  const object = text[at] === "{";
-  for (let here = matchAt(SPACE, text, at + 1); here < text.length;) {
-    if (text[here] === "}" || text[here] === "]") return;
-    const start = here;
-    let key: string | undefined;
-    if (object) {
-      const end = matchAt(STRING, text, here);
-      key = JSON.parse(text.slice(here, end));
-      here = matchAt(SPACE, text, matchAt(SPACE, text, end) + 1);
-    }
-    const end = endOf(text, here);
-    yield { key, span: { start, end }, value: { start: here, end } };
-    here = matchAt(SPACE, text, end);
-    if (text[here] === ",") here = matchAt(SPACE, text, here + 1);
-  }
-}
-
-/** Where the array `models` begins; of several the last, as `JSON.parse` has it. */
-function modelsAt(text: string): number {
-  let found = -1;
-  for (const { key, value } of elements(text, text.indexOf("{"))) {
-    if (key === "models") found = value.start;
-  }
-  return found;
-}
-
-function entriesOf(text: string): Entry[] {
-  return [...elements(text, modelsAt(text))].map(({ span }) => {
-    const value: unknown = JSON.parse(text.slice(span.start, span.end));
-    return { ...span, id: isObject(value) ? String(value.id) : String(value) };
+function entriesOf(models: Node): Entry[] {
+  return (models.children ?? []).map((node) => {
+    const id = node.type === "object" ? findNodeAtLocation(node, ["id"])?.value : node.value;
+    return { ...spanOf(node), node, id: String(id) };
   });
 }
 
@@ -85,16 +46,19 @@ function splice(text: string, { start, end }: Span, by: string): string {
 }
 
 function entryOf(text: string, id: string): Entry | undefined {
-  return entriesOf(text).find((entry) => entry.id === id);
+  return entriesOf(modelsIn(text)).find((entry) => entry.id === id);
 }
 
-/** Takes an element out, with the comma that belongs to it. */
-function without(text: string, { start, end }: Span): string {
-  const next = matchAt(SPACE, text, end);
-  if (text[next] === ",") return splice(text, { start, end: matchAt(SPACE, text, next + 1) }, "");
-  const before = text.slice(0, start).trimEnd();
-  if (before.endsWith(",")) return splice(text, { start: before.length - 1, end }, "");
-  return splice(text, { start, end }, "");
+/** Takes an element out of an array, or a member out of an object, with the comma that belongs to it. */
+function without(text: string, node: Node): string {
+  const siblings = node.parent!.children!;
+  const at = siblings.indexOf(node);
+  const { start, end } = spanOf(node);
+  const next = siblings.at(at + 1);
+  if (next) return splice(text, { start, end: next.offset }, "");
+  return at === 0
+    ? splice(text, { start, end }, "")
+    : splice(text, { start: spanOf(siblings[at - 1]).end, end }, "");
 }
 
 /** Whether the file has spaces inside its braces and after its colons; nothing in it may speak against it. */
@@ -130,14 +94,14 @@ function inOneLine(value: JsonObject, text: string): string {
 export function markGone(text: string, id: string, gone: boolean): string {
   const entry = entryOf(text, id);
   if (entry === undefined) return text;
-  if (text[entry.start] !== "{") {
+  if (entry.node.type !== "object") {
     return gone ? splice(text, entry, inOneLine({ id, gone }, text)) : text;
   }
-  const members = [...elements(text, entry.start)];
-  const mark = members.find(({ key }) => key === "gone");
-  if (mark) return gone ? splice(text, mark.value, "true") : without(text, mark.span);
+  const members = entry.node.children!;
+  const mark = members.find(({ children }) => children?.[0].value === "gone");
+  if (mark) return gone ? splice(text, spanOf(mark.children![1]), "true") : without(text, mark);
   if (!gone) return text;
-  const { span: { end } } = members[members.length - 1];
+  const { end } = spanOf(members[members.length - 1]);
   const { colon } = spacing(text);
   const gap = /^\s*/.exec(text.slice(entry.start + 1))![0];
   // A member on a line of its own is followed by another one; on one line a space is enough.
@@ -160,7 +124,7 @@ export function markGone(text: string, id: string, gone: boolean): string {
  */
 export function removeEntry(text: string, id: string): string {
   const entry = entryOf(text, id);
-  return entry === undefined ? text : without(text, entry);
+  return entry === undefined ? text : without(text, entry.node);
 }
 
 /**
@@ -179,8 +143,8 @@ export function removeEntry(text: string, id: string): string {
  * ```
  */
 export function addEntry(text: string, model: JsonObject): string {
-  const start = modelsAt(text);
-  const entries = entriesOf(text);
+  const models = modelsIn(text);
+  const entries = entriesOf(models);
   const last = entries.at(-1);
   if (last === undefined) {
     const lines = text.includes("\n");
@@ -188,15 +152,16 @@ export function addEntry(text: string, model: JsonObject): string {
     const entry = inOneLine(model, text);
     return splice(
       text,
-      { start: start + 1, end: endOf(text, start) - 1 },
+      { start: models.offset + 1, end: spanOf(models).end - 1 },
       lines ? `${eol}    ${entry}${eol}  ` : entry,
     );
   }
   const first = entries[0].start;
-  const between = entries.length > 1
-    ? text.slice(entries[entries.length - 2].end, last.start).replace(",", "")
-    : text.slice(start + 1, first) || spacing(text).colon;
-  const entry = entries.every(({ start }) => text[start] === '"')
+  const gap = entries.length > 1
+    ? text.slice(entries[entries.length - 2].end, last.start)
+    : text.slice(models.offset + 1, first) || spacing(text).colon;
+  const between = /\s*$/.exec(gap)![0];
+  const entry = entries.every(({ node }) => node.type === "string")
     ? JSON.stringify(model.id)
     : inStyleOf(model, text.slice(last.start, last.end), text);
   return splice(text, { start: last.end, end: last.end }, `,${between}${entry}`);
@@ -226,7 +191,7 @@ function inStyleOf(model: JsonObject, neighbour: string, text: string): string {
  * ```
  */
 export function inHouseStyle(text: string): string {
-  const { models, $schema, ...rest } = JSON.parse(text) as JsonObject & { models: unknown[] };
+  const { models, $schema, ...rest } = readJsonc(text).value as JsonObject & { models: unknown[] };
   const keep = typeof $schema === "string" && /^https?:/.test($schema) ? { $schema } : {};
   const entries = models.map((entry) =>
     `    ${isObject(entry) ? inOneLine(entry, '{ "like": "this" }') : JSON.stringify(entry)}`
