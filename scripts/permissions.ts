@@ -65,6 +65,8 @@ export const ENVIRONMENT_VARIABLES: readonly string[] = [
   // undici asks for these two.
   "JEST_WORKER_ID",
   "UNDICI_NO_WASM_SIMD",
+  // Whether `nohup` has started it.
+  "_",
   // Colours, and the user's configuration folder on each system.
   "NO_COLOR",
   "HOME",

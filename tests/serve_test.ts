@@ -9,7 +9,7 @@ import {
 import { losesClients } from "../lib/listen.ts";
 import { chunk, startFaultGateway, STREAM_END, STREAM_HEAD } from "./helpers/fault_gateway.ts";
 import { inTime, MODELS, RawClient, rawPost, startFaultBridge } from "./helpers/fault_bridge.ts";
-import { startProgram } from "./helpers/program.ts";
+import { type ProgramOptions, startProgram } from "./helpers/program.ts";
 
 /** Why a test can't run on this Deno, for its name; empty where it can. */
 const UNFIT = losesClients(Deno.version.deno)
@@ -111,7 +111,7 @@ const rest = `data: ${
 }\n\ndata: [DONE]\n\n`;
 
 /** A program with a stream that is half-way; `finish` lets the gateway end it. */
-async function midStream(flags: readonly string[], byTask = false) {
+async function midStream(flags: readonly string[], options: ProgramOptions = {}) {
   const finish = Promise.withResolvers<void>();
   const gateway = startFaultGateway(async ({ send }) => {
     await send(STREAM_HEAD);
@@ -121,7 +121,7 @@ async function midStream(flags: readonly string[], byTask = false) {
     await send(STREAM_END);
   });
   const program = await startProgram(["--gateway", gateway.url, "--port", "0", ...flags], {
-    byTask,
+    ...options,
   });
   const messages = [{ role: "user", content: "Hello" }];
   const response = await fetch(`${await program.url}/chat/completions`, {
@@ -166,9 +166,9 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       name: `the program lets a stream finish after ${signal}${
         byTask ? ", sent to the launcher" : ""
       }`,
-      ignore: ignore || (byTask && signal === "SIGHUP"),
+      ignore,
       async fn() {
-        await using running = await midStream([], byTask);
+        await using running = await midStream([], { byTask });
         const { program } = running;
         program.signal(signal);
         await said(program, "ending: 1 running answer");
@@ -181,6 +181,42 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     });
   }
 }
+
+for (const byTask of [false, true]) {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.test({
+      name: `the program lets a stream finish after ${signal} to its process group${
+        byTask ? ", the launcher's" : ""
+      }`,
+      ignore: Deno.build.os !== "linux",
+      async fn() {
+        await using running = await midStream([], { byTask, behind: ["setsid"] });
+        running.program.signalGroup(signal);
+        await said(running.program, "ending: 1 running answer");
+        running.finish();
+        assertMatch(await inTime("the answer", running.text()), /whole[^]*\[DONE\]\n\n$/);
+        assertEquals(await inTime("the end", running.program.ended), 0);
+      },
+    });
+  }
+}
+
+Deno.test({
+  name: "the program lives on after SIGHUP under nohup",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    // A shell leaves the name of what it starts in `_`.
+    await using running = await midStream([], { behind: ["nohup"], env: { _: "/usr/bin/nohup" } });
+    const { program } = running;
+    program.signal("SIGHUP");
+    running.finish();
+    assertMatch(await inTime("the answer", running.text()), /whole[^]*\[DONE\]\n\n$/);
+    assertEquals((await fetch(`${await program.url}/healthz`)).status, 200);
+    assert(!program.text().includes("info  ending"), program.text());
+    program.signal("SIGTERM");
+    assertEquals(await inTime("the end", program.ended), 0);
+  },
+});
 
 Deno.test({
   name: "the program takes signals within a second of the first for the same one",

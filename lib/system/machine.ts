@@ -127,6 +127,14 @@ function complain(text: string): void {
 const NOT_ON_WINDOWS = new Set(["SIGTERM", "SIGHUP"]);
 
 /**
+ * Whether `nohup` has started the program. It lets the signal be ignored, which Deno undoes; the shell
+ * leaves the name of what it has started in `_`.
+ */
+function isUnderNohup(): boolean {
+  return /(^|\/)nohup$/.test(Deno.env.get("_") ?? "");
+}
+
+/**
  * The system that the program runs on.
  *
  * @param version The program's version.
@@ -146,9 +154,8 @@ export function createSystem(version: string, embeddedModels: string): System {
     machine,
     terminal: { out: Deno.stdout.isTerminal(), err: Deno.stderr.isTerminal() },
     onSignal(name, handler) {
-      if (Deno.build.os !== "windows" || !NOT_ON_WINDOWS.has(name)) {
-        Deno.addSignalListener(name, handler);
-      }
+      if (Deno.build.os === "windows" && NOT_ON_WINDOWS.has(name)) return;
+      Deno.addSignalListener(name, name === "SIGHUP" && isUnderNohup() ? () => {} : handler);
     },
     exit: (code) => Deno.exit(code),
   };

@@ -35,6 +35,8 @@ export interface ProgramOptions {
   readonly envFile?: string;
   /** Whether it is started by the launcher of the tasks. */
   readonly byTask?: boolean;
+  /** A program and arguments in front of it, which run it in their place: `setsid`, `nohup`. */
+  readonly behind?: readonly string[];
 }
 
 /** A program that runs. */
@@ -47,6 +49,8 @@ export interface Program extends AsyncDisposable {
   readonly stopReading: () => Promise<void>;
   /** Sends it a signal. */
   readonly signal: (name: Deno.Signal) => void;
+  /** Sends a signal to its process group, which it leads behind `setsid`. */
+  readonly signalGroup: (name: Deno.Signal) => void;
   /** Its exit code, once it has ended. */
   readonly ended: Promise<number>;
 }
@@ -60,7 +64,7 @@ export interface Program extends AsyncDisposable {
  */
 export async function startProgram(
   args: readonly string[],
-  { env = {}, envFile = "", byTask = false }: ProgramOptions = {},
+  { env = {}, envFile = "", byTask = false, behind = [] }: ProgramOptions = {},
 ): Promise<Program> {
   const folder = await Deno.makeTempDir({ prefix: "fd-bridge-" });
   await Deno.writeTextFile(`${folder}/env`, envFile);
@@ -83,8 +87,16 @@ export async function startProgram(
       "start",
     ]
     : ["run", ...stdFlags(source), ...PROGRAM_FLAGS, "main.ts"];
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [...command, "--env-file", `${folder}/env`, ...args],
+  const [file, ...words] = [
+    ...behind,
+    Deno.execPath(),
+    ...command,
+    "--env-file",
+    `${folder}/env`,
+    ...args,
+  ];
+  const child = new Deno.Command(file, {
+    args: words,
     cwd: ROOT,
     clearEnv: true,
     env: {
@@ -117,6 +129,7 @@ export async function startProgram(
     text: () => text,
     stopReading: () => reader.cancel(),
     signal: (name) => child.kill(name),
+    signalGroup: (name) => Deno.kill(-child.pid, name),
     ended,
     async [Symbol.asyncDispose]() {
       try {
