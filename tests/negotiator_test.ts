@@ -812,13 +812,13 @@ Deno.test("refusalToShow() shows what the first surface said, where the others d
 Deno.test("plan() and infer() keep a request to the only dialect that it can be said in", () => {
   const list = catalog();
   const negotiator = new Negotiator();
-  const route = routeOf(list, "databricks-m", "responses");
-  const planOnly = () => negotiator.plan(list, "databricks-m", route, { only: "responses" });
+  const route = routeOf(list, "databricks-grok-m", "responses");
+  const planOnly = () => negotiator.plan(list, "databricks-grok-m", route, { only: "responses" });
   const refusal = { status: 400, message: TO_CHAT };
   assertEquals(negotiator.infer(planOnly(), refusal, { input: "x" }), undefined);
-  const chat = negotiator.plan(list, "databricks-m", route);
+  const chat = negotiator.plan(list, "databricks-grok-m", route);
   assert(negotiator.infer(chat, refusal, { input: [] }) !== undefined);
-  assertEquals(negotiator.plan(list, "databricks-m", route).route.surface, "mlflow");
+  assertEquals(negotiator.plan(list, "databricks-grok-m", route).route.surface, "mlflow");
   assertEquals(planOnly().route.surface, "openai");
 });
 

@@ -9,6 +9,7 @@ import schema from "../../models.schema.json" with { type: "json" };
 import { kindOf, type Schema, validate } from "./validate.ts";
 import type { DialectName } from "../dialects/dialect.ts";
 import { BridgeError } from "../errors.ts";
+import { bareName } from "./families.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { guessJsonc, placeOf, readJsonc, type TextPlace } from "./jsonc.ts";
 
@@ -58,6 +59,9 @@ export const FAMILY_ROUTES: readonly { name: RegExp; surface: string }[] = [
   { name: /^(databricks-|system\.ai\.(databricks-)?)gpt/i, surface: "cursor" },
   { name: /(?:)/, surface: "mlflow" },
 ];
+
+/** Models that `openai` serves, by their bare names; it refuses all others (`gateway.md`, "Surfaces"). */
+const RESPONSES_MODELS = /^(gpt-(?!oss)|codex|o\d|grok)/;
 
 /** The latest `created` is a file's own; this one stands where a model has none. Seconds since 1970. */
 const CREATED = 1_735_689_600;
@@ -190,9 +194,9 @@ export function surfaceRoute(catalogue: Catalog, surface: string): Route | undef
 
 /**
  * Where a model's requests go: its own endpoint, else its family's. A model that is not listed is routed
- * by its family too, not refused. A body with `messages` for a model on `openai` goes to `cursor` where
- * there is one, and a body with `input` for a model on `cursor`, or on any other surface that speaks chat,
- * goes to `openai`, because those surfaces are made for them.
+ * by its family too, not refused. A chat body for a model on `openai` goes to `cursor` where there is one,
+ * and a Responses body for a GPT or Grok model on a surface that speaks chat goes to `openai`, because
+ * those surfaces are made for them.
  *
  * @param catalogue The list in force.
  * @param model The name that the client asked for.
@@ -214,7 +218,8 @@ export function routeOf(catalogue: Catalog, model: string, body: DialectName): R
   const surface = entry?.endpoint ?? family;
   const preferred = body === "chat" && surface === "openai"
     ? "cursor"
-    : body === "responses" && surfaceRoute(catalogue, surface)?.dialect !== "responses"
+    : body === "responses" && surfaceRoute(catalogue, surface)?.dialect !== "responses" &&
+        (surface === "cursor" || RESPONSES_MODELS.test(bareName(model)))
     ? "openai"
     : surface;
   const route = surfaceRoute(catalogue, preferred) ?? surfaceRoute(catalogue, surface);

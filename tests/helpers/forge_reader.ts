@@ -29,7 +29,14 @@ export const RETRIED_STATUSES: ReadonlySet<number> = new Set(
 
 /** Words in an error's code that the client tries again. */
 export const RETRIED_CODES: ReadonlySet<string> = new Set(
-  ["server_error", "ERR_STREAM_PREMATURE_CLOSE", "ECONNRESET", "ETIMEDOUT"],
+  [
+    "server_error",
+    "server_is_overloaded",
+    "overloaded_error",
+    "ERR_STREAM_PREMATURE_CLOSE",
+    "ECONNRESET",
+    "ETIMEDOUT",
+  ],
 );
 
 /** The finish reasons that the client knows, and what it makes of them. */
@@ -165,9 +172,10 @@ function errorOf(error: JsonMap): ReadError {
   return new ReadError(JSON.stringify(error), isRetried(error));
 }
 
-function isRetried(error: JsonMap): boolean {
+/** Whether the client sends the request again after an error in the stream. */
+export function isRetried(error: JsonMap): boolean {
   if (error.message == null && error.code == null && error.error == null) return true;
-  const code = deepCode(error);
+  const code = deepCode(error) ?? (RETRIED_CODES.has(String(error.type)) ? error.type : undefined);
   if (typeof code === "number") return RETRIED_STATUSES.has(code);
   if (typeof code !== "string") return false;
   return RETRIED_CODES.has(code) || (/^\+?\d+$/.test(code) && RETRIED_STATUSES.has(Number(code)));

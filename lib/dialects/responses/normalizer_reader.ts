@@ -256,7 +256,7 @@ export class NormalizerReader extends ResponsesReader {
     const message = textOf(error.message) || textOf(error.error) || "The model's answer failed.";
     const { secrets } = this.#context;
     const read = gatewayError(200, { error: { ...error, message } }, { secrets });
-    const status = STATUS_OF_CODE.get(error.code) ??
+    const status = STATUS_OF_CODE.get(error.code) ?? statusIn(error.code) ??
       (typeof error.code === "string" ? 400 : read.status);
     const { type, code, param } = read;
     this.#error = new BridgeError("gateway", read.message, { status, type, code, param });
@@ -353,6 +353,11 @@ export class NormalizerReader extends ResponsesReader {
     }
     written.close(rest);
   }
+}
+
+/** The status that a code is, as a number or in digits. */
+function statusIn(code: unknown): number | undefined {
+  return /^[45]\d\d$/.test(String(code)) ? Number(code) : undefined;
 }
 
 /** A failed response's code → the status that it has over HTTP. */
