@@ -331,7 +331,7 @@ Deno.test("ResponsesEncoder tells errors with codes that are repeated before con
   const cases: [BridgeError, boolean, string][] = [
     [new BridgeError("gateway", "Busy.", { status: 503 }), false, "server_error"],
     [new BridgeError("gateway", "Busy.", { status: 503 }), true, "invalid_prompt"],
-    [new BridgeError("gateway", "Slow.", { status: 429 }), false, "rate_limit_exceeded"],
+    [new BridgeError("gateway", "Slow.", { status: 429 }), false, "server_error"],
     [new BridgeError("gateway", "No.", { status: 403 }), false, "invalid_prompt"],
     [new BridgeError("interrupted", "Cut."), false, "invalid_prompt"],
     [new BridgeError("timeout", "Silent."), true, "invalid_prompt"],

@@ -6,7 +6,6 @@
 
 import {
   findNodeAtLocation,
-  type Node,
   parse,
   type ParseError,
   parseTree,
@@ -95,9 +94,30 @@ export function guessJsonc(text: string): unknown {
   return parse(text, [], OPTIONS);
 }
 
+/** A value, or a member of an object, and where it stands in its text. */
+export interface TextNode {
+  /** `object`, `array`, `property`, `string`, … */
+  readonly type: string;
+  /** Where it begins. */
+  readonly offset: number;
+  /** How many characters it takes. */
+  readonly length: number;
+  /** A string, number, boolean or null; a member's name is the value of its first child. */
+  readonly value?: unknown;
+  /** What it is in. */
+  readonly parent?: TextNode;
+  /** Elements, members, or a member's name and value. */
+  readonly children?: readonly TextNode[];
+}
+
 /** The tree of a text that is valid; undefined for an empty one. */
-export function treeOf(text: string): Node | undefined {
+export function treeOf(text: string): TextNode | undefined {
   return parseTree(text, [], OPTIONS);
+}
+
+/** The member of an object by its name; of several the last, as `JSON.parse` has it. */
+export function memberOf(object: TextNode | undefined, name: string): TextNode | undefined {
+  return object?.children?.findLast(({ children }) => children?.[0].value === name);
 }
 
 /**
@@ -109,7 +129,7 @@ export function treeOf(text: string): Node | undefined {
 export function placeOf(text: string, path: string): TextPlace {
   const steps = path.split(/[.[\]]+/).filter((step) => step !== "")
     .map((step) => /^\d+$/.test(step) ? Number(step) : step);
-  const root = treeOf(text);
+  const root = parseTree(text, [], OPTIONS);
   for (let length = steps.length; root && length >= 0; length--) {
     const node = findNodeAtLocation(root, steps.slice(0, length));
     if (node) return placeAt(text, node.offset);

@@ -32,12 +32,8 @@ export function failureOf(error: BridgeError, begun: boolean): WrittenFailure {
   if (FINAL_CODES.has(error.code)) return { code: String(error.code), message, param };
   const repeats = !begun && error.headers["x-should-retry"] !== "false" &&
     (kind === "unreachable" || (kind === "gateway" && RETRIABLE.has(status)));
-  const code = !repeats
-    ? "invalid_prompt"
-    : status === 429
-    ? "rate_limit_exceeded"
-    : "server_error";
-  return { code, message, param };
+  // ForgeCode repeats no `rate_limit_exceeded` (`forgecode.md`), and Codex repeats both.
+  return { code: repeats ? "server_error" : "invalid_prompt", message, param };
 }
 
 /** The gateway's body ended before the response did. */

@@ -5,9 +5,8 @@
  * @module
  */
 
-import { findNodeAtLocation, type Node } from "jsonc-parser";
 import { isObject, type JsonObject } from "../../json.ts";
-import { readJsonc, treeOf } from "../jsonc.ts";
+import { memberOf, readJsonc, type TextNode, treeOf } from "../jsonc.ts";
 
 /** A piece of the text: from, up to. */
 interface Span {
@@ -17,26 +16,24 @@ interface Span {
 
 /** One entry of `models` where it stands. */
 interface Entry extends Span {
-  readonly node: Node;
+  readonly node: TextNode;
   readonly id: string;
 }
 
-/** The array `models` in the tree; of several the last, as `JSON.parse` has it. */
-function modelsIn(text: string): Node {
-  const root = treeOf(text);
-  const members = (root?.children ?? []).filter(({ children }) => children?.[0].value === "models");
-  const models = members.at(-1)?.children?.[1];
+/** The array `models` in the tree. */
+function modelsIn(text: string): TextNode {
+  const models = memberOf(treeOf(text), "models")?.children?.[1];
   if (models?.type !== "array") throw new TypeError("The text is no models.json.");
   return models;
 }
 
-function spanOf({ offset, length }: Node): Span {
+function spanOf({ offset, length }: TextNode): Span {
   return { start: offset, end: offset + length };
 }
 
-function entriesOf(models: Node): Entry[] {
+function entriesOf(models: TextNode): Entry[] {
   return (models.children ?? []).map((node) => {
-    const id = node.type === "object" ? findNodeAtLocation(node, ["id"])?.value : node.value;
+    const id = node.type === "object" ? memberOf(node, "id")?.children?.[1].value : node.value;
     return { ...spanOf(node), node, id: String(id) };
   });
 }
@@ -50,7 +47,7 @@ function entryOf(text: string, id: string): Entry | undefined {
 }
 
 /** Takes an element out of an array, or a member out of an object, with the comma that belongs to it. */
-function without(text: string, node: Node): string {
+function without(text: string, node: TextNode): string {
   const siblings = node.parent!.children!;
   const at = siblings.indexOf(node);
   const { start, end } = spanOf(node);
@@ -98,7 +95,7 @@ export function markGone(text: string, id: string, gone: boolean): string {
     return gone ? splice(text, entry, inOneLine({ id, gone }, text)) : text;
   }
   const members = entry.node.children!;
-  const mark = members.find(({ children }) => children?.[0].value === "gone");
+  const mark = memberOf(entry.node, "gone");
   if (mark) return gone ? splice(text, spanOf(mark.children![1]), "true") : without(text, mark);
   if (!gone) return text;
   const { end } = spanOf(members[members.length - 1]);
