@@ -20,6 +20,7 @@ import { chatSurface } from "./dialects/chat/mod.ts";
 import type {
   ClientDialect,
   DialectContext,
+  DialectName,
   RequestSummary,
   SseEvent,
   StreamCore,
@@ -53,6 +54,12 @@ const PASSED_HEADERS = [
   "databricks-model-service-parent-schema",
   "x-databricks-workspace-id",
 ];
+
+/** Headers of Anthropic's clients, which mean something to Anthropic's own surface alone. */
+const ANTHROPIC_HEADERS = ["anthropic-version", "anthropic-beta"];
+
+/** The version that Anthropic's API demands, where a client of another dialect names none. */
+const ANTHROPIC_VERSION = "2023-06-01";
 
 /** The gateway's answer, once it has begun. */
 type Answer = Extract<GatewayAnswer, { ok: true }>;
@@ -178,6 +185,17 @@ function gatewayHeaders(
   return headers;
 }
 
+/** The headers for a surface. */
+function headersFor(
+  { headers, clientHeaders }: ExchangeContext,
+  surface: DialectName,
+): Record<string, string> {
+  if (surface !== "messages") return { ...headers };
+  const passed = ANTHROPIC_HEADERS.map((name) => [name, clientHeaders.get(name)] as const)
+    .filter((entry): entry is [string, string] => !!entry[1]);
+  return { "anthropic-version": ANTHROPIC_VERSION, ...headers, ...Object.fromEntries(passed) };
+}
+
 /** Sends the request; a refusal that teaches something is followed by another round. */
 async function ask(context: ExchangeContext): Promise<Answer> {
   const { app, client, summary, exchange, secrets } = context;
@@ -200,7 +218,7 @@ async function ask(context: ExchangeContext): Promise<Answer> {
     const post = (authorization: string) =>
       app.gateway.post({
         path,
-        headers: { ...context.headers, authorization },
+        headers: { ...headersFor(context, plan.dialect), authorization },
         body,
         signal,
         budget,
@@ -254,8 +272,13 @@ function chatRequest(context: ExchangeContext): JsonObject {
  * chat chunks whatever it is asked in (`gateway.md`, "Surfaces": cursor); the first event tells.
  */
 function passes({ client, plan }: ExchangeContext, first?: SseEvent): boolean {
-  const chunk = first?.type === "json" && chatSurface.isEvent(first.value);
+  const chunk = first?.type === "json" && isChunk(first.value);
   return plan?.dialect === client.name && client.name !== chatSurface.name && !chunk;
+}
+
+/** Whether an event is a chat chunk: events of other dialects may have a `delta`, too. */
+function isChunk(event: JsonObject): boolean {
+  return chatSurface.isEvent(event) && typeof event.type !== "string";
 }
 
 /** What makes the answer's chunks strict. */
@@ -305,8 +328,8 @@ async function streamAnswer(
   const encoder = client.encoder(dialect);
   const core = new LateCore(
     encoder.heartbeat,
-    () =>
-      passes(context)
+    (first) =>
+      passes(context, first)
         ? surfaceDialect(client.name).normalizer!(dialect)
         : new Translator(chunkEnricher(context), encoder),
   );

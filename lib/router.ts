@@ -9,10 +9,13 @@ import { checkClientKey, checkHost, checkOrigin, KEY_HEADER } from "./access.ts"
 import type { App } from "./app.ts";
 import { chat } from "./chat.ts";
 import type { DialectName } from "./dialects/dialect.ts";
+import { anthropicModels } from "./dialects/messages/models.ts";
+import { countTokens, ESTIMATE_HEADER, messagesClient } from "./dialects/messages/mod.ts";
 import { clientDialect } from "./dialects/registry.ts";
 import { BridgeError, maskSecrets } from "./errors.ts";
 import { type Catalog, countListed, listModels } from "./models/catalog.ts";
 import { Exchange } from "./observe/exchange.ts";
+import { parseBody, readText } from "./request.ts";
 
 /** What a handler gets beside the request. */
 interface Context {
@@ -42,6 +45,13 @@ interface Endpoint {
 const ENDPOINTS: readonly Endpoint[] = [
   modelEndpoint("/chat/completions", /^\/chat\/completions$/, "chat"),
   modelEndpoint("/responses", /^\/responses$/, "responses"),
+  modelEndpoint("/messages", /^\/messages$/, "messages"),
+  {
+    path: "/messages/count_tokens",
+    pattern: /^\/messages\/count_tokens$/,
+    methods: { POST: tokenCount },
+    dialect: "messages",
+  },
   { path: "/models", pattern: /^\/models$/, methods: { GET: models } },
   { path: "/models/{id}", pattern: /^\/models\/(.+)$/, methods: { GET: model } },
   { path: "/healthz", pattern: /^\/healthz$/, methods: { GET: health }, open: true },
@@ -219,8 +229,20 @@ function withOrigin(response: Response, origin: string | undefined): Response {
 /** Catalog → the answer to `GET /models`, written once: ForgeCode asks four times at each start. */
 const lists = new WeakMap<Catalog, string>();
 
-function models(_request: Request, { app }: Context): Response {
+/** An estimate, without asking the gateway: clients of Anthropic's ask for it before they send a request. */
+async function tokenCount(request: Request, { app, exchange }: Context): Promise<Response> {
+  const body = parseBody(await readText(request, app.config.maxBody));
+  exchange.model = messagesClient.parseRequest(body, "").model;
+  return Response.json({ input_tokens: countTokens(body) }, {
+    headers: { [ESTIMATE_HEADER]: "true" },
+  });
+}
+
+function models(request: Request, { app }: Context): Response {
   const catalog = app.catalog();
+  if (request.headers.has("anthropic-version")) {
+    return Response.json(anthropicModels(listModels(catalog, app.metadata).data));
+  }
   let text = lists.get(catalog);
   if (text === undefined) {
     text = JSON.stringify(listModels(catalog, app.metadata));

@@ -38,11 +38,12 @@ Deno.test("parseModels() takes a byte order mark and a file without endpoints", 
   assertEquals(list.models, []);
 });
 
-Deno.test("DEFAULT_ENDPOINTS are the three surfaces that every gateway has", () => {
+Deno.test("DEFAULT_ENDPOINTS are the surfaces that every gateway has", () => {
   assertEquals(DEFAULT_ENDPOINTS, {
     mlflow: "/mlflow/v1/chat/completions",
     cursor: "/cursor/v1/chat/completions",
     openai: "/openai/v1/responses",
+    anthropic: "/anthropic/v1/messages",
   });
 });
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { DialectContext, SseEvent } from "../lib/dialects/dialect.ts";
 import { decoderFor } from "../lib/dialects/registry.ts";
-import { decodeContinuity } from "../lib/dialects/responses/continuity.ts";
+import { decodeContinuity } from "../lib/enrich/continuity.ts";
 import { responsesClient } from "../lib/dialects/responses/mod.ts";
 import { ChunkEnricher } from "../lib/enrich/chunks.ts";
 import { SseParser } from "../lib/sse.ts";

@@ -62,7 +62,7 @@ const MISFITS: readonly [file: unknown, message: string][] = [
   [{ models: ["a", { id: "a" }] }, 'models[1].id: "a" is there twice'],
   [
     { models: [{ id: "a", endpoint: "toString" }] },
-    'models[0].endpoint: expected one of the endpoints mlflow, cursor, openai, got string "toString"',
+    'models[0].endpoint: expected one of the endpoints mlflow, cursor, openai, anthropic, got string "toString"',
   ],
   [{ models: [], endpoints: [] }, "endpoints: expected an object of alias and path, got an array"],
   [
@@ -107,7 +107,9 @@ const MISFITS: readonly [file: unknown, message: string][] = [
 for (const [file, message] of MISFITS) {
   Deno.test(`parseModels() refuses ${JSON.stringify(file)}: where, what was expected, what came`, () => {
     const error = assertThrows(() => parseModels(JSON.stringify(file), "models.json"), BridgeError);
-    assertEquals(error.message, `models.json: ${message}.`);
+    // The file is one line.
+    const [, place] = /^models\.json: line 1, column \d+: ([^]*)$/.exec(error.message) ?? [];
+    assertEquals(place, `${message}.`, error.message);
   });
 }
 
@@ -116,5 +118,5 @@ Deno.test("parseModels() takes unknown fields as they are", () => {
     '{"//": 1, "models": [{"id": "a", "team": {"x": []}}], "endpoints": {"cursor": null}}';
   const { models, endpoints } = parseModels(text, "m");
   assertEquals(models[0].team, { x: [] });
-  assertEquals(Object.keys(endpoints), ["mlflow", "openai"]);
+  assertEquals(Object.keys(endpoints), ["mlflow", "openai", "anthropic"]);
 });

@@ -13,17 +13,20 @@ import type {
   StreamDecoder,
   SurfaceDialect,
 } from "./dialect.ts";
+import { messagesClient, messagesSurface } from "./messages/mod.ts";
 import { responsesClient, responsesSurface } from "./responses/mod.ts";
 
 /** Name → how clients speak it. */
 const CLIENTS: Readonly<Partial<Record<DialectName, ClientDialect>>> = {
   chat: chatClient,
   responses: responsesClient,
+  messages: messagesClient,
 };
 
 /** Name → how surfaces speak it. The order decides which is asked first whether an event is its own. */
 const SURFACES: Readonly<Partial<Record<DialectName, SurfaceDialect>>> = {
   responses: responsesSurface,
+  messages: messagesSurface,
   chat: chatSurface,
 };
 

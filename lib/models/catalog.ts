@@ -9,7 +9,7 @@ import schema from "../../models.schema.json" with { type: "json" };
 import { kindOf, type Schema, validate } from "./validate.ts";
 import type { DialectName } from "../dialects/dialect.ts";
 import { BridgeError } from "../errors.ts";
-import { bareName } from "./families.ts";
+import { bareName, familyOf } from "./families.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { guessJsonc, placeOf, readJsonc, type TextPlace } from "./jsonc.ts";
 
@@ -51,6 +51,7 @@ export const DEFAULT_ENDPOINTS: Readonly<Record<string, string>> = {
   mlflow: "/mlflow/v1/chat/completions",
   cursor: "/cursor/v1/chat/completions",
   openai: "/openai/v1/responses",
+  anthropic: "/anthropic/v1/messages",
 };
 
 /** Model name → surface, where a model doesn't say. The first row that fits is used. */
@@ -169,9 +170,13 @@ export function isModelsFile(text: string): boolean {
     );
 }
 
-/** The dialect that a path speaks: the Responses API's paths end with its name. */
+/** The dialect that a path speaks: those of the Responses and Messages APIs end with their names. */
 function dialectOf(path: string): DialectName {
-  return path.endsWith("/responses") ? "responses" : "chat";
+  return path.endsWith("/responses")
+    ? "responses"
+    : path.endsWith("/messages")
+    ? "messages"
+    : "chat";
 }
 
 /**
@@ -195,8 +200,8 @@ export function surfaceRoute(catalogue: Catalog, surface: string): Route | undef
 /**
  * Where a model's requests go: its own endpoint, else its family's. A model that is not listed is routed
  * by its family too, not refused. A chat body for a model on `openai` goes to `cursor` where there is one,
- * and a Responses body for a GPT or Grok model on a surface that speaks chat goes to `openai`, because
- * those surfaces are made for them.
+ * a Responses body for a GPT or Grok model on a surface that speaks chat goes to `openai`, and a Messages
+ * body for a Claude model on `mlflow` to `anthropic`, because those surfaces are made for them.
  *
  * @param catalogue The list in force.
  * @param model The name that the client asked for.
@@ -218,6 +223,8 @@ export function routeOf(catalogue: Catalog, model: string, body: DialectName): R
   const surface = entry?.endpoint ?? family;
   const preferred = body === "chat" && surface === "openai"
     ? "cursor"
+    : body === "messages" && surface === "mlflow" && familyOf(model) === "claude"
+    ? "anthropic"
     : body === "responses" && surfaceRoute(catalogue, surface)?.dialect !== "responses" &&
         (surface === "cursor" || RESPONSES_MODELS.test(bareName(model)))
     ? "openai"

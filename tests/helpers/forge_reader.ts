@@ -175,7 +175,7 @@ function errorOf(error: JsonMap): ReadError {
 /** Whether the client sends the request again after an error in the stream. */
 export function isRetried(error: JsonMap): boolean {
   if (error.message == null && error.code == null && error.error == null) return true;
-  const code = deepCode(error) ?? (RETRIED_CODES.has(String(error.type)) ? error.type : undefined);
+  const code = deepCode(error) ?? (error.type === "overloaded_error" ? error.type : undefined);
   if (typeof code === "number") return RETRIED_STATUSES.has(code);
   if (typeof code !== "string") return false;
   return RETRIED_CODES.has(code) || (/^\+?\d+$/.test(code) && RETRIED_STATUSES.has(Number(code)));

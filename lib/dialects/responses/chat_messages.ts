@@ -6,7 +6,7 @@
 
 import { BridgeError } from "../../errors.ts";
 import { isObject, type JsonObject } from "../../json.ts";
-import { decodeContinuity } from "./continuity.ts";
+import { decodeContinuity } from "../../enrich/continuity.ts";
 import { contentTexts } from "./read.ts";
 import type { ToolNames } from "./tools.ts";
 

@@ -8,7 +8,7 @@
 import type { BridgeError } from "../../errors.ts";
 import { isObject, type JsonObject } from "../../json.ts";
 import type { DialectContext, StreamEncoder } from "../dialect.ts";
-import { type Continuity, encodeContinuity } from "./continuity.ts";
+import { type Continuity, encodeContinuity } from "../../enrich/continuity.ts";
 import { callCutOff, failureOf } from "./failure.ts";
 import type { OutputItem } from "./output_item.ts";
 import { cleanName, isJson } from "./read.ts";

@@ -8,7 +8,7 @@
 import { BridgeError } from "../../errors.ts";
 import { isObject, type JsonObject } from "../../json.ts";
 import type { EncodedRequest } from "../dialect.ts";
-import { isOwnContent } from "./continuity.ts";
+import { isOwnContent } from "../../enrich/continuity.ts";
 import { MAX_CALL_ID_LENGTH, shorten } from "./input.ts";
 import { replayable } from "./read.ts";
 import { flatName, flattenNamespaces } from "./tools.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isObject, type JsonObject } from "../../json.ts";
+import { isObject, type JsonObject } from "../json.ts";
 
 /** How the bridge's own content begins; OpenAI's is Fernet, `gAAAA…`. */
 const TAG = "fdb1.";

@@ -1,0 +1,51 @@
+/**
+ * What every part of the Messages dialect needs to know about content blocks.
+ *
+ * @module
+ */
+
+import { isObject, type JsonObject } from "../../json.ts";
+
+/** A text, or an empty one for whatever is none. */
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+/** The blocks of a content: a string is one block of text. */
+export function blocksOf(content: unknown): JsonObject[] {
+  if (typeof content === "string") return content === "" ? [] : [{ type: "text", text: content }];
+  return Array.isArray(content) ? content.filter(isObject) : [];
+}
+
+/**
+ * How Claude Code's first system block begins. It changes with each request, so that no prompt would ever be
+ * read from the cache behind it (`clients.md`, "Claude Code").
+ */
+const BILLING = "x-anthropic-billing-header:";
+
+/** The blocks of a request's `system`, without the billing header. */
+export function systemBlocks(system: unknown): JsonObject[] {
+  return blocksOf(system).filter(({ text }) => !textOf(text).startsWith(BILLING));
+}
+
+/** The JSON of a tool's input; what is no object becomes one. */
+export function inputOf(text: string): JsonObject {
+  try {
+    const value: unknown = JSON.parse(text === "" ? "{}" : text);
+    return isObject(value) ? value : { value };
+  } catch {
+    return {};
+  }
+}
+
+/** What ids of tool calls may hold. */
+const ID = /^[a-zA-Z0-9_-]+$/;
+
+/**
+ * An id of a tool call as Claude takes it: other models' may hold dots and colons, as in
+ * `functions.Bash:0`. The same id always becomes the same one.
+ */
+export function callId(id: unknown): string {
+  const text = textOf(id);
+  return text === "" || ID.test(text) ? text : text.replace(/[^a-zA-Z0-9_-]/g, "_");
+}

@@ -1,0 +1,275 @@
+/**
+ * Messages streams of the gateway's for clients of that very dialect: what passes is as its clients need
+ * it, and every stream ends with `message_stop` or an error.
+ *
+ * @module
+ */
+
+import type { BridgeError } from "../../errors.ts";
+import { gatewayError, isErrorBody } from "../../gateway/errors.ts";
+import { isObject, type JsonObject, toJson } from "../../json.ts";
+import type { DialectContext, SseEvent, StreamCore, StreamOutcome } from "../dialect.ts";
+import { isMessage } from "./decoder.ts";
+import { PING } from "./encoder.ts";
+import { brokenOff, callCutOff, errorEvent } from "./error.ts";
+import { textOf } from "./blocks.ts";
+import { decodeStopReason } from "./stop_reason.ts";
+import { wholeUsage } from "./usage.ts";
+
+/** Kinds of blocks that say something. */
+const SPEAKING = new Set<unknown>(["text", "tool_use"]);
+
+/** Normalizes one stream; see {@linkcode StreamCore}. */
+export class MessagesNormalizer implements StreamCore {
+  readonly #context: DialectContext;
+  #message: JsonObject | undefined;
+  readonly #content: JsonObject[] = [];
+  /** Index of the gateway's → the block under way. */
+  readonly #open = new Map<unknown, { index: number; block: JsonObject; json: string }>();
+  #stopReason: unknown;
+  #usage: JsonObject = {};
+  #error: BridgeError | undefined;
+  #ended = false;
+  #spoke = false;
+  /** A call that was closed with half of its input. */
+  #cut: JsonObject | undefined;
+
+  /** Makes the normalizer of one stream. */
+  constructor(context: DialectContext) {
+    this.#context = context;
+  }
+
+  /** What keeps a silent connection open: a ping. */
+  readonly heartbeat: string = PING;
+
+  /** Whether the stream has ended and produces no more output. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Whether the answer is complete, though the gateway's stream may still be open. */
+  get finished(): boolean {
+    return this.#stopReason !== undefined;
+  }
+
+  /** The whole message. */
+  get answer(): JsonObject | undefined {
+    return this.#message && { ...this.#message, content: this.#content };
+  }
+
+  /** How it ended, or how far it is. */
+  get outcome(): StreamOutcome {
+    return {
+      finishReason: decodeStopReason(this.#stopReason),
+      usage: Object.keys(this.#usage).length > 0 ? wholeUsage(this.#usage) : undefined,
+      error: this.#error,
+      spoke: this.#spoke,
+    };
+  }
+
+  /** The text for an event. */
+  event(event: SseEvent): string {
+    if (this.#ended) return "";
+    if (event.type === "done") return this.end();
+    const { secrets } = this.#context;
+    if (event.type === "malformed") {
+      return this.#message === undefined
+        ? this.#fail(gatewayError(200, event.text, { secrets }))
+        : this.#fail(brokenOff());
+    }
+    const { value } = event;
+    if (isMessage(value)) return this.#whole(value);
+    switch (value.type) {
+      case "message_start":
+        return this.#begin(isObject(value.message) ? value.message : {});
+      case "content_block_start":
+        return this.#start(value);
+      case "content_block_delta":
+        return this.#delta(value);
+      case "content_block_stop":
+        return this.#stop(value.index);
+      case "message_delta":
+        return this.#finish(value);
+      case "message_stop":
+        return this.#end();
+      case "ping":
+        return this.#message === undefined ? "" : PING;
+    }
+    if (value.type === "error" || isErrorBody(value)) {
+      return this.#fail(gatewayError(200, value, { secrets }));
+    }
+    // What no client of this dialect knows is left out.
+    return "";
+  }
+
+  /** The text for the end of the gateway's body. */
+  end(cause?: unknown): string {
+    if (this.#ended) return "";
+    return this.#stopReason === undefined ? this.#fail(brokenOff(cause)) : this.#end();
+  }
+
+  #begin(message: JsonObject): string {
+    if (this.#message !== undefined) return "";
+    if (isObject(message.usage)) this.#usage = message.usage;
+    this.#message = {
+      id: textOf(message.id) || this.#context.makeId("msg_"),
+      type: "message",
+      role: "assistant",
+      model: this.#context.model,
+      content: [],
+      stop_reason: null,
+      stop_sequence: null,
+      usage: wholeUsage(this.#usage),
+    };
+    return write("message_start", { message: this.#message });
+  }
+
+  #start({ index: given, content_block: block }: JsonObject): string {
+    if (!isObject(block)) return "";
+    const head = this.#begin({}) + this.#stop(given);
+    const whole = { ...block };
+    const index = this.#content.push(whole) - 1;
+    this.#open.set(given, { index, block: whole, json: "" });
+    this.#spoke ||= block.type === "tool_use";
+    return head + write("content_block_start", { index, content_block: block });
+  }
+
+  #delta({ index: given, delta }: JsonObject): string {
+    if (!isObject(delta)) return "";
+    let head = "";
+    if (!this.#open.has(given)) {
+      const kind = delta.type === "thinking_delta" ? "thinking" : "text";
+      // A delta without its block's start: only text can be told what it belongs to.
+      if (delta.type !== "text_delta" && delta.type !== "thinking_delta") return "";
+      const block = kind === "text"
+        ? { type: kind, text: "" }
+        : { type: kind, thinking: "", signature: "" };
+      head = this.#start({ index: given, content_block: block });
+    }
+    const open = this.#open.get(given)!;
+    const { block, index } = open;
+    switch (delta.type) {
+      case "text_delta":
+        block.text = textOf(block.text) + textOf(delta.text);
+        this.#spoke ||= textOf(delta.text) !== "";
+        break;
+      case "thinking_delta":
+        block.thinking = textOf(block.thinking) + textOf(delta.thinking);
+        break;
+      case "signature_delta":
+        block.signature = textOf(block.signature) + textOf(delta.signature);
+        break;
+      case "input_json_delta":
+        open.json += textOf(delta.partial_json);
+        break;
+    }
+    return head + write("content_block_delta", { index, delta });
+  }
+
+  #stop(given: unknown): string {
+    const open = this.#open.get(given);
+    if (open === undefined) return "";
+    this.#open.delete(given);
+    if (open.json !== "") {
+      // Half a call never closes: its client would repair it and run it.
+      if (!isJson(open.json)) {
+        this.#cut ??= open.block;
+        return "";
+      }
+      open.block.input = JSON.parse(open.json);
+    }
+    return write("content_block_stop", { index: open.index });
+  }
+
+  #finish({ delta, usage }: JsonObject): string {
+    if (isObject(usage)) this.#usage = { ...this.#usage, ...usage };
+    const { stop_reason: reason, stop_sequence: sequence } = isObject(delta)
+      ? delta
+      : {} as JsonObject;
+    if (reason === undefined || reason === null || this.#stopReason !== undefined) return "";
+    let out = this.#begin({});
+    for (const index of [...this.#open.keys()]) out += this.#stop(index);
+    if (this.#cut !== undefined) return out + this.#fail(this.#cutOff(this.#cut));
+    this.#stopReason = reason;
+    const ending = { stop_reason: reason, stop_sequence: sequence ?? null };
+    this.#message = { ...this.#message, ...ending, usage: wholeUsage(this.#usage) };
+    return out + write("message_delta", { delta: ending, usage: wholeUsage(this.#usage) });
+  }
+
+  #end(): string {
+    if (this.#stopReason === undefined) return this.#fail(brokenOff());
+    this.#ended = true;
+    return write("message_stop", {});
+  }
+
+  #fail(error: BridgeError): string {
+    this.#ended = true;
+    this.#error = error;
+    return errorEvent(error, this.#content.length > 0);
+  }
+
+  #cutOff({ name }: JsonObject): BridgeError {
+    const tokens = wholeUsage(this.#usage).output_tokens;
+    return callCutOff(textOf(name), tokens as number);
+  }
+
+  /** A whole message in the place of a stream. */
+  #whole(message: JsonObject): string {
+    let out = this.#begin(message);
+    for (const [index, block] of (message.content as unknown[]).entries()) {
+      if (!isObject(block)) continue;
+      out += this.#start({ index, content_block: emptied(block) });
+      for (const delta of deltasOf(block)) out += this.#delta({ index, delta });
+      out += this.#stop(index);
+    }
+    const { stop_reason, stop_sequence, usage } = message;
+    return out + this.#finish({ delta: { stop_reason, stop_sequence }, usage }) +
+      (this.#ended ? "" : this.end());
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A block as its start has it. */
+function emptied(block: JsonObject): JsonObject {
+  switch (block.type) {
+    case "text":
+      return { ...block, text: "" };
+    case "thinking":
+      return { ...block, thinking: "", signature: "" };
+    case "tool_use":
+      return { ...block, input: {} };
+    default:
+      return block;
+  }
+}
+
+/** What fills an emptied block. */
+function deltasOf(block: JsonObject): JsonObject[] {
+  switch (block.type) {
+    case "text":
+      return [{ type: "text_delta", text: block.text }];
+    case "thinking":
+      return [
+        { type: "thinking_delta", thinking: block.thinking },
+        ...textOf(block.signature) === ""
+          ? []
+          : [{ type: "signature_delta", signature: block.signature }],
+      ];
+    case "tool_use":
+      return [{ type: "input_json_delta", partial_json: JSON.stringify(block.input ?? {}) }];
+    default:
+      return [];
+  }
+}
+
+function write(type: string, fields: JsonObject): string {
+  return `event: ${type}\ndata: ${toJson({ type, ...fields })}\n\n`;
+}
