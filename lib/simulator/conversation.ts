@@ -117,9 +117,15 @@ function turnsOfMessages(messages: unknown): Turn[] {
           ...objectsIn(message.tool_calls).map((): Turn => ({ role: "call", text: "" })),
         ];
       default:
-        return [{ role: "user", text }];
+        return [{ role: isReminder(text) ? "system" : "user", text }];
     }
   });
+}
+
+/** Whether a message is only a reminder that a client adds, and no question of the user's. */
+function isReminder(text: string): boolean {
+  return /^\s*<system-reminder>/.test(text) && /<\/system-reminder>\s*$/.test(text) &&
+    text.lastIndexOf("<system-reminder>") === text.indexOf("<system-reminder>");
 }
 
 /** Items of the Responses dialect that are calls, and those that are their results. */
@@ -222,8 +228,9 @@ function closingBrace(text: string, start: number): number {
   return -1;
 }
 
-/** The question inside the tags that ForgeCode puts around it, with the date beside it left out. */
-function unwrap(text: string): string {
+/** The question inside the tags that ForgeCode puts around it, without reminders that clients add. */
+function unwrap(given: string): string {
+  const text = given.replace(/<system-reminder>[^]*?<\/system-reminder>/g, "");
   const tagged = text.match(/<(task|feedback|user_prompt)>([\s\S]*?)<\/\1>/);
   return (tagged ? tagged[2] : text).trim();
 }
