@@ -153,7 +153,10 @@ export class Negotiator {
    */
   infer(plan: Plan, refusal: GatewayRefusal, sent: JsonObject): Inference | undefined {
     if (plan.rounds >= MAX_ROUNDS) return undefined;
-    for (const reading of inferAll(refusal, { body: sent, name: plan.name })) {
+    const readings: readonly (readonly Inferred[])[] = isMissing(plan, refusal)
+      ? [[{ type: "elsewhere" }]]
+      : inferAll(refusal, { body: sent, name: plan.name });
+    for (const reading of readings) {
       const adjustments: Adjustment[] = [];
       let next = plan;
       for (const inferred of reading) {
@@ -288,6 +291,15 @@ export class Negotiator {
     }
     return memory;
   }
+}
+
+/** Surfaces that not every gateway has: the models behind them are on `mlflow`, too. */
+const NATIVE: ReadonlySet<DialectName> = new Set<DialectName>(["messages", "gemini"]);
+
+/** Whether a refusal says that a vendor's own surface isn't there. */
+function isMissing({ dialect }: Plan, { status, code }: GatewayRefusal): boolean {
+  return NATIVE.has(dialect) &&
+    ([404, 405, 501].includes(status ?? 0) || code === "FEATURE_DISABLED");
 }
 
 function keyOf({ workspace, model }: Plan): string {

@@ -118,7 +118,8 @@ function responsesEvents(steps: readonly Step[]): string[] {
         status: "in_progress",
       });
     } else if (step.do === "arguments") {
-      const entry = open.get(`call ${step.key}`)!;
+      const entry = open.get(`call ${step.key}`);
+      if (entry === undefined) continue;
       entry.text += step.text;
       out.push({
         type: "response.function_call_arguments.delta",
@@ -152,6 +153,73 @@ function responsesEvents(steps: readonly Step[]): string[] {
   );
 }
 
+/** Events of Anthropic's Messages. */
+function messagesEvents(steps: readonly Step[]): string[] {
+  const out: JsonObject[] = [{
+    type: "message_start",
+    message: {
+      id: "msg_1",
+      type: "message",
+      role: "assistant",
+      model: "m",
+      content: [],
+      stop_reason: null,
+      usage: { input_tokens: 10, output_tokens: 1 },
+    },
+  }];
+  const indexes = new Map<string, number>();
+  let last: number | undefined;
+  let count = 0;
+  const open = (key: string, content_block: JsonObject) => {
+    const known = indexes.get(key);
+    if (known !== undefined && known === last) return known;
+    if (last !== undefined) out.push({ type: "content_block_stop", index: last });
+    const index = last = count++;
+    indexes.set(key, index);
+    out.push({ type: "content_block_start", index, content_block });
+    return index;
+  };
+  for (const step of steps) {
+    if (step.do === "text") {
+      const index = open("text", { type: "text", text: "" });
+      const delta = { type: "text_delta", text: step.text };
+      out.push({ type: "content_block_delta", index, delta });
+    } else if (step.do === "think") {
+      const index = open("think", { type: "thinking", thinking: "", signature: "" });
+      const delta = { type: "thinking_delta", thinking: step.text };
+      out.push({ type: "content_block_delta", index, delta });
+      const signature = { type: "signature_delta", signature: "c2lnbmVk" };
+      out.push({ type: "content_block_delta", index, delta: signature });
+    } else if (step.do === "call") {
+      open(`call ${step.key}`, { type: "tool_use", id: step.id, name: step.name, input: {} });
+    } else if (step.do === "arguments") {
+      const index = indexes.get(`call ${step.key}`)!;
+      const delta = { type: "input_json_delta", partial_json: step.text };
+      out.push({ type: "content_block_delta", index, delta });
+    } else if (step.do === "finish") {
+      if (last !== undefined) out.push({ type: "content_block_stop", index: last });
+      last = undefined;
+      const reasons: Record<string, string> = {
+        stop: "end_turn",
+        length: "max_tokens",
+        tool_calls: "tool_use",
+        content_filter: "refusal",
+      };
+      const stop_reason = step.reason === null ? null : reasons[step.reason] ?? step.reason;
+      out.push({
+        type: "message_delta",
+        delta: { stop_reason, stop_sequence: null },
+        usage: { output_tokens: 5 },
+      });
+    } else if (step.do === "done") out.push({ type: "message_stop" });
+    else if (step.do === "error") {
+      const { code, ...rest } = step.error;
+      out.push({ type: "error", error: { ...rest, ...code ? { type: String(code) } : {} } });
+    }
+  }
+  return out.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+}
+
 /**
  * An answer as the surface behind a path sends it.
  *
@@ -159,8 +227,11 @@ function responsesEvents(steps: readonly Step[]): string[] {
  * @param steps What is answered.
  */
 export function scriptedAnswer(path: string, steps: readonly Step[]): Response {
-  const chat = /mlflow/.test(path);
-  const events = chat ? chatEvents(steps) : responsesEvents(steps);
+  const events = /mlflow/.test(path)
+    ? chatEvents(steps)
+    : /anthropic/.test(path)
+    ? messagesEvents(steps)
+    : responsesEvents(steps);
   for (const step of steps) if (step.do === "raw") events.push(step.text);
   const breaks = steps.some((step) => step.do === "break");
   const encoder = new TextEncoder();

@@ -38,6 +38,16 @@ export function inputOf(text: string): JsonObject {
   }
 }
 
+/** Whether a text is JSON. */
+export function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** What ids of tool calls may hold. */
 const ID = /^[a-zA-Z0-9_-]+$/;
 

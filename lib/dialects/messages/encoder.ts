@@ -9,8 +9,8 @@ import { encodeContinuity } from "../../enrich/continuity.ts";
 import type { BridgeError } from "../../errors.ts";
 import { isObject, type JsonObject, toJson } from "../../json.ts";
 import type { DialectContext, StreamEncoder } from "../dialect.ts";
-import { inputOf, textOf } from "./blocks.ts";
-import { errorEvent } from "./error.ts";
+import { inputOf, isJson, textOf } from "./blocks.ts";
+import { callCutOff, errorEvent } from "./error.ts";
 import { encodeStopReason } from "./stop_reason.ts";
 import { encodeUsage } from "./usage.ts";
 
@@ -42,6 +42,10 @@ export class MessagesEncoder implements StreamEncoder {
   #reason: unknown;
   #stop: unknown;
   #usage: unknown;
+  /** The tool whose call has no complete input. */
+  #broken: string | undefined;
+  /** Text that came in the middle of a call. */
+  #held = "";
   #out = "";
 
   /** Makes the encoder of one stream. */
@@ -57,6 +61,12 @@ export class MessagesEncoder implements StreamEncoder {
   /** The whole message, once the stream has ended. */
   get message(): JsonObject {
     return { ...this.#message, content: this.#content };
+  }
+
+  /** A call that turned out to be cut off, once the stream has ended. */
+  get cutOff(): BridgeError | undefined {
+    if (this.#broken === undefined) return undefined;
+    return callCutOff(this.#broken, encodeUsage(this.#usage).output_tokens as number);
   }
 
   /** The events for one strict chunk. */
@@ -77,6 +87,8 @@ export class MessagesEncoder implements StreamEncoder {
   end(): string {
     this.#begin({});
     this.#close();
+    const cut = this.cutOff;
+    if (cut !== undefined) return this.error(cut);
     const sequences = this.#context.request?.stop_sequences;
     const stopped = this.#reason === "stop" && Array.isArray(sequences) &&
       sequences.includes(this.#stop);
@@ -96,7 +108,9 @@ export class MessagesEncoder implements StreamEncoder {
     return this.#take() + errorEvent(error, this.#content.length > 0);
   }
 
+  /** Once a call is cut off, nothing more is told but that. */
   #write(type: string, fields: JsonObject): void {
+    if (this.#broken !== undefined) return;
     this.#out += `event: ${type}\ndata: ${toJson({ type, ...fields })}\n\n`;
   }
 
@@ -133,18 +147,30 @@ export class MessagesEncoder implements StreamEncoder {
     // A refusal in the model's own words is text here.
     for (const text of [textOf(delta.content), textOf(delta.refusal)]) {
       if (text === "") continue;
-      const block = this.#block("text");
-      block.text += text;
-      const { index } = block;
-      this.#write("content_block_delta", { index, delta: { type: "text_delta", text } });
+      // A call's block is not left before its input is complete.
+      if (this.#isCalling()) this.#held += text;
+      else this.#say(text);
     }
     for (const fragment of Array.isArray(delta.tool_calls) ? delta.tool_calls : []) {
       if (isObject(fragment)) this.#fragment(fragment);
     }
   }
 
+  /** Whether a call is under way whose input isn't complete. */
+  #isCalling(): boolean {
+    return this.#open?.kind === "tool_use" && !isJson(this.#open.text);
+  }
+
+  #say(text: string): void {
+    const block = this.#block("text");
+    block.text += text;
+    const { index } = block;
+    this.#write("content_block_delta", { index, delta: { type: "text_delta", text } });
+  }
+
   #think(thinking: string): void {
-    if (thinking === "") return;
+    // Thinking between two pieces of a call has no place in a message.
+    if (thinking === "" || this.#isCalling()) return;
     const block = this.#block("thinking");
     block.text += thinking;
     const { index } = block;
@@ -179,6 +205,11 @@ export class MessagesEncoder implements StreamEncoder {
     const { index: call, id, type: _type, function: body, ...fields } = fragment;
     const { name, arguments: text } = isObject(body) ? body : {} as JsonObject;
     if (this.#open?.kind !== "tool_use" || this.#open.call !== call) {
+      // More of a call whose input was complete.
+      if (typeof name !== "string") {
+        this.#broken ??= "a tool";
+        return;
+      }
       this.#close(Object.keys(fields).length > 0 ? { [textOf(id)]: fields } : undefined);
       this.#start("tool_use", { id, name, input: {} }, call);
     }
@@ -224,8 +255,19 @@ export class MessagesEncoder implements StreamEncoder {
     const { kind, whole, text, index } = block;
     if (kind === "text") whole.text = text;
     else if (kind === "thinking") whole.thinking = text;
-    else whole.input = inputOf(text);
+    else if (isJson(text || "{}")) whole.input = inputOf(text);
+    else {
+      // Half a call never closes: its client would repair it and run it.
+      this.#broken ??= textOf(whole.name);
+      return;
+    }
     this.#write("content_block_stop", { index });
+    const held = this.#held;
+    this.#held = "";
+    if (held !== "") {
+      this.#say(held);
+      this.#close();
+    }
   }
 }
 
@@ -241,6 +283,7 @@ export function encodeAnswer(completion: JsonObject, context: DialectContext): J
     })),
   });
   encoder.end();
+  if (encoder.cutOff !== undefined) throw encoder.cutOff;
   return encoder.message;
 }
 

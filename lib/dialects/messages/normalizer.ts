@@ -12,12 +12,9 @@ import type { DialectContext, SseEvent, StreamCore, StreamOutcome } from "../dia
 import { isMessage } from "./decoder.ts";
 import { PING } from "./encoder.ts";
 import { brokenOff, callCutOff, errorEvent } from "./error.ts";
-import { textOf } from "./blocks.ts";
+import { isJson, textOf } from "./blocks.ts";
 import { decodeStopReason } from "./stop_reason.ts";
 import { wholeUsage } from "./usage.ts";
-
-/** Kinds of blocks that say something. */
-const SPEAKING = new Set<unknown>(["text", "tool_use"]);
 
 /** Normalizes one stream; see {@linkcode StreamCore}. */
 export class MessagesNormalizer implements StreamCore {
@@ -126,7 +123,10 @@ export class MessagesNormalizer implements StreamCore {
 
   #start({ index: given, content_block: block }: JsonObject): string {
     if (!isObject(block)) return "";
-    const head = this.#begin({}) + this.#stop(given);
+    let head = this.#begin({});
+    // One block at a time: clients join what follows a start.
+    for (const other of [...this.#open.keys()]) head += this.#stop(other);
+    if (this.#cut !== undefined) return head + this.#fail(this.#cutOff(this.#cut));
     const whole = { ...block };
     const index = this.#content.push(whole) - 1;
     this.#open.set(given, { index, block: whole, json: "" });
@@ -225,15 +225,6 @@ export class MessagesNormalizer implements StreamCore {
     const { stop_reason, stop_sequence, usage } = message;
     return out + this.#finish({ delta: { stop_reason, stop_sequence }, usage }) +
       (this.#ended ? "" : this.end());
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -55,7 +55,7 @@ export function decodeTools(tools: unknown, cached: boolean): JsonObject[] {
     if (!isOwn(type) && known === undefined) {
       throw new BridgeError(
         "request",
-        `\`tools[${at}]\` is of type "${
+        `\`tools[${at}].type\` is "${
           textOf(type).slice(0, 60)
         }", which only Claude knows: leave it out, or ask a Claude model.`,
         { param: `tools[${at}].type`, code: "unsupported_tool" },
