@@ -6,7 +6,7 @@
  */
 
 import { type Config, readConfig, settings } from "../config/config.ts";
-import { type CommandLine, FLAGS } from "../config/flags.ts";
+import { type CommandLine, COMMANDS as COMMAND_TABLE, FLAGS } from "../config/flags.ts";
 import { readEnvFiles } from "../config/env.ts";
 import { setUpNetwork } from "../config/proxies.ts";
 import { BridgeError } from "../errors.ts";
@@ -20,6 +20,7 @@ import { login } from "./login.ts";
 import { logs } from "./logs.ts";
 import { models } from "./models.ts";
 import { usage } from "./usage.ts";
+import { didYouMean } from "../suggest.ts";
 import { versionText } from "./version.ts";
 
 /** Runs a command; the result is the exit code. */
@@ -36,9 +37,13 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   usage,
 };
 
-/** Whether what was typed needs no settings, so that a wrong one can't stop it. */
+/** Commands that need no settings, so that a wrong one can't stop them. */
+const WITHOUT_SETTINGS: ReadonlySet<string> = new Set(["completions", "help", "version"]);
+
+/** Whether what was typed needs no settings. */
 export function runsWithoutSettings({ command, flags }: CommandLine): boolean {
-  return flags.help === true || flags.version === true || command === "completions";
+  return flags.help === true || flags.version === true || flags.all === true ||
+    WITHOUT_SETTINGS.has(command);
 }
 
 /**
@@ -54,11 +59,12 @@ export async function runCommand(
   system: System,
   start?: Start,
 ): Promise<number> {
-  if (line.flags.help === true) {
-    system.out(helpText(line.command) + "\n");
+  const { command: name, flags, words: [topic] } = line;
+  if (flags.help === true || flags.all === true || name === "help") {
+    system.out(helpOf(line, topic) + "\n");
     return 0;
   }
-  if (line.flags.version === true) {
+  if (flags.version === true || name === "version") {
     system.out(versionText(system.version) + "\n");
     return 0;
   }
@@ -68,6 +74,22 @@ export async function runCommand(
     throw new BridgeError("usage", `There is no command "${line.command}": see fd-bridge --help.`);
   }
   return await command(start);
+}
+
+/** The page that was asked for: `help models` and `models --help` are the same one. */
+function helpOf({ command, flags }: CommandLine, topic: string | undefined): string {
+  const all = flags.all === true;
+  if (command !== "help") return helpText(command, all);
+  if (topic === undefined) return helpText("serve", all);
+  const names = COMMAND_TABLE.map(({ name }) => name);
+  if (!names.includes(topic)) {
+    throw new BridgeError(
+      "usage",
+      `There is no command "${topic}".${didYouMean(topic, names)} Commands: ${names.join(", ")}.`,
+    );
+  }
+  // What `serve` takes beyond the main page is what somebody asks for who names it.
+  return helpText(topic, all || topic === "serve");
 }
 
 /**
