@@ -95,7 +95,8 @@ function checkSettings(start: Start, report: Report): Config | undefined {
     const words = chosen.map(({ flag, origin }) => `${flag.name} (${origin})`).join(", ");
     const detail = words === "" ? "All at their defaults." : `Set: ${words}.`;
     report.add("Settings", { name: "settings", status: "ok", detail });
-    return config;
+    // 0 is no limit; a check that never ended would find nothing.
+    return config.connectTimeout > 0 ? config : { ...config, connectTimeout: LONGEST_CHECK };
   } catch (error) {
     if (!(error instanceof BridgeError)) throw error;
     report.add("Settings", {
@@ -153,7 +154,13 @@ async function checkModelsFile(
 ): Promise<List> {
   const { embeddedModels, readText } = system;
   try {
-    const found = await findModels(config?.models, system, readText, embeddedModels);
+    const found = await findModels(
+      config?.models,
+      system,
+      readText,
+      embeddedModels,
+      config?.setBy?.models,
+    );
     const models = found.catalogue.models.filter(({ gone }) => gone !== true);
     const detail = `${models.length} models from ${found.catalogue.source}.`;
     report.add(
@@ -367,11 +374,17 @@ async function checkSource(start: Start, report: Report): Promise<string | null 
 /** How long a source may take to give a token, in milliseconds. */
 const TOKEN_TIME = 20_000;
 
+/** How long a check of the network may take where the settings have no limit, in milliseconds. */
+const LONGEST_CHECK = 60_000;
+
+/** `--timeout 0` is no limit: a day is longer than any answer. */
+const UNLIMITED = 24 * 3_600_000;
+
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** The text of `--timeout` was checked with all other settings. */
 function timeoutOf({ rows }: Start): number {
   const { text = "60s" } = rows.find(({ flag }) => flag.name === "timeout")!;
-  const [, count, unit = "s"] = /^([\d.]+)\s*([a-z]*)$/i.exec(text)!;
-  return Math.max(1, Number(count) * UNITS[unit.toLowerCase() || "s"]);
+  const [, count, unit = "s"] = /^([\d.]+)\s*([a-z]*)$/i.exec(text.trim())!;
+  return Math.round(Number(count) * UNITS[unit.toLowerCase() || "s"]) || UNLIMITED;
 }

@@ -51,7 +51,7 @@ export async function firstRun(start: Start): Promise<string | undefined> {
   await using outside = await openOutside(start, config);
   const tried = await askWithoutToken(gateway, {
     fetch: outside.fetch,
-    timeout: config.connectTimeout,
+    timeout: config.connectTimeout || 60_000,
   }).finally(() => spinner.stop());
   if (tried.status === "ok") system.err(`${paint("green", "✓")} ${tried.detail}\n`);
   else {

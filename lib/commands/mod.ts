@@ -8,6 +8,7 @@
 import { type Config, readConfig, settings } from "../config/config.ts";
 import { type CommandLine, COMMANDS as COMMAND_TABLE, FLAGS } from "../config/flags.ts";
 import { readEnvFiles } from "../config/env.ts";
+import { misspeltVariables } from "../config/misspelt.ts";
 import { setUpNetwork } from "../config/proxies.ts";
 import { BridgeError } from "../errors.ts";
 import type { Start, System } from "../system/system.ts";
@@ -107,7 +108,8 @@ export async function loadStart(line: CommandLine, system: System): Promise<Star
   }
   const named = settings(line, { process }).find((row) => row.flag.name === "env-file")?.text;
   const env = await readEnvFiles(named, system, system.readText);
-  for (const warning of env.warnings) system.err(`fd-bridge: ${warning}\n`);
+  const misspelt = misspeltVariables(system.variable, env.variables, env.fileOf);
+  for (const warning of [...env.warnings, ...misspelt]) system.err(`fd-bridge: ${warning}\n`);
   const rows = settings(line, { process, file: env.variables, fileOf: env.fileOf });
   let config: Config | undefined;
   return {

@@ -69,6 +69,7 @@ async function list({ system, line, config }: Start): Promise<number> {
     system,
     system.readText,
     system.embeddedModels,
+    config.setBy?.models,
   );
   const rows = modelRows(catalogue, path === undefined ? "embedded" : "file");
   if (line.flags.json === true) {

@@ -58,7 +58,8 @@ export async function prepareServe(start: Start): Promise<Prepared> {
   const { system, config, proxies } = start;
   const { log, queue } = createLog(start);
   const models = await LiveModels.load({
-    find: (read) => findModels(config.models, system, read, system.embeddedModels),
+    find: (read) =>
+      findModels(config.models, system, read, system.embeddedModels, config.setBy?.models),
     read: system.readText,
     onLoaded({ catalogue }) {
       log.info(`models: ${countListed(catalogue)} from ${catalogue.source} are in force now`);
@@ -71,7 +72,7 @@ export async function prepareServe(start: Start): Promise<Prepared> {
       `${foreign} has no list "models" of names, so it is another program's: passed over. The models are from ${models.catalogue.source}.`,
     );
   }
-  const authorities = await readAuthorities(config.caFile, system);
+  const authorities = await readAuthorities(config.caFile, system, config.setBy?.["ca-file"]);
   const client = createClient({ ...config, authorities, proxyFor: proxies.proxyFor });
   const found = await findTokenSource(start, () => client);
   const configured = config.gateway || config.demo

@@ -282,7 +282,7 @@ export const FLAGS: readonly Flag[] = [
     kind: "seconds",
     value: "TIME",
     default: "10s",
-    help: "How long a connection to the gateway may take",
+    help: "How long a connection to the gateway may take; 0 for no limit",
     commands: SERVE,
   },
   {
@@ -291,7 +291,7 @@ export const FLAGS: readonly Flag[] = [
     kind: "seconds",
     value: "TIME",
     default: "10m",
-    help: "How long the gateway may take to begin its answer",
+    help: "How long the gateway may take to begin its answer; 0 for no limit",
     commands: SERVE,
   },
   {
@@ -300,7 +300,7 @@ export const FLAGS: readonly Flag[] = [
     kind: "seconds",
     value: "TIME",
     default: "5m",
-    help: "How long a stream may be silent",
+    help: "How long a stream may be silent; 0 for no limit",
     commands: SERVE,
   },
   {
@@ -327,7 +327,7 @@ export const FLAGS: readonly Flag[] = [
     kind: "seconds",
     value: "TIME",
     default: "10s",
-    help: "Time for all retries of a request together",
+    help: "Time for all retries of a request together; 0 for none",
     commands: SERVE,
   },
   {
@@ -352,7 +352,7 @@ export const FLAGS: readonly Flag[] = [
     kind: "seconds",
     value: "TIME",
     default: "10s",
-    help: "How long running streams may go on after Ctrl-C",
+    help: "How long running streams may go on after Ctrl-C; 0 to end at once",
     commands: SERVE,
   },
   {
@@ -422,7 +422,7 @@ export const FLAGS: readonly Flag[] = [
     kind: "seconds",
     value: "TIME",
     default: "60s",
-    help: "How long a model may take for its whole answer",
+    help: "How long a model may take for its whole answer; 0 for no limit",
     commands: ["doctor"],
   },
   { name: "version", short: "V", kind: "boolean", help: "Print the version, and end" },
