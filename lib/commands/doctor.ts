@@ -172,6 +172,9 @@ async function checkModelsFile(
         remedy: "Add some: `fd-bridge models sync` or `fd-bridge models update FILE`.",
       },
     );
+    for (const warning of found.catalogue.warnings ?? []) {
+      report.add("Settings", { name: "models", status: "warn", detail: warning });
+    }
     return { catalogue: found.catalogue, usable: models.length > 0 };
   } catch (error) {
     if (!(error instanceof BridgeError)) throw error;

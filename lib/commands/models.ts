@@ -71,6 +71,7 @@ async function list({ system, line, config }: Start): Promise<number> {
     system.embeddedModels,
     config.setBy?.models,
   );
+  for (const warning of catalogue.warnings ?? []) system.err(`fd-bridge: ${warning}\n`);
   const rows = modelRows(catalogue, path === undefined ? "embedded" : "file");
   if (line.flags.json === true) {
     system.out(JSON.stringify({ file: path ?? null, models: rows }, null, 2) + "\n");

@@ -63,10 +63,12 @@ export async function prepareServe(start: Start): Promise<Prepared> {
     read: system.readText,
     onLoaded({ catalogue }) {
       log.info(`models: ${countListed(catalogue)} from ${catalogue.source} are in force now`);
+      for (const warning of catalogue.warnings ?? []) log.warn(warning);
     },
     onBroken: (message) => log.error(`models: the old list stays, because ${message}`),
   });
   const { foreign } = models.found;
+  for (const warning of models.catalogue.warnings ?? []) log.warn(warning);
   if (foreign) {
     log.warn(
       `${foreign} has no list "models" of names, so it is another program's: passed over. The models are from ${models.catalogue.source}.`,

@@ -119,7 +119,7 @@ export async function findModels(
   setBy = "--models",
 ): Promise<FoundModels> {
   if (named !== undefined) {
-    const text = await readNamed(named, `the models file, named by ${setBy}`, read);
+    const text = await readNamed(named, `the models file of ${setBy}`, read);
     return { catalogue: parseModels(text, named), path: named };
   }
   const folder = configFolder(place);
