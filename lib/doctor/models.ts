@@ -93,7 +93,7 @@ export async function askModels(
           report.add("Models", ready, width);
         }
       });
-      spinner.update(`Asked ${done} of ${models.length} models`);
+      spinner.update(`Asking models: ${done}/${models.length}`);
     }
   };
   try {
