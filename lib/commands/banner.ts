@@ -63,13 +63,10 @@ export function banner(facts: BannerFacts): string {
     `${paint("1", "fd-bridge")} ${facts.version}`,
     row("listening", paint("1;36", url)),
     ...config.page === false ? [] : [row("page", `${url}/`)],
-    row("gateway", config.demo ? `${facts.gateway} (simulated)` : facts.gateway),
+    config.demo
+      ? `  ${paint("1;33", "DEMO       a simulated gateway: no model answers, nothing is paid")}`
+      : row("gateway", facts.gateway),
     row("models", `${countListed(catalogue)} from ${catalogue.source}`),
-    ...config.demo
-      ? warn(
-        "DEMO: the gateway is a simulation in this program. No model answers, nothing is paid.",
-      )
-      : [],
     ...facts.warning ? warn(`WARNING: ${facts.warning}`) : [],
     ...config.logLevel === "trace"
       ? warn("WARNING: --log-level trace writes prompts and answers into the log.")
