@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import { type Config, exposure, readConfig, settings } from "../lib/config/config.ts";
 import { BridgeError } from "../lib/errors.ts";
 import { FLAGS, parseCommandLine } from "../lib/config/flags.ts";
+import { meantFrom } from "../lib/config/called_from.ts";
 import { misspeltVariables } from "../lib/config/misspelt.ts";
 
 function configOf(
@@ -149,4 +150,15 @@ Deno.test("misspeltVariables() finds slips in the environment and every unknown 
     "FD_BRIDGE_SOMETHING_ELSE (in ./.env) is no setting, and is not read.",
     "FD_BRIDGE_PROT (in the environment) is no setting, and is not read. Did you mean FD_BRIDGE_PORT?",
   ]);
+});
+
+Deno.test("meantFrom() takes files from where they were typed, and nothing else", () => {
+  const meant = (...args: string[]) => meantFrom(parseCommandLine(args), "/app/src");
+  assertEquals(meant("--models", "../x.json").flags.models, "/app/src/../x.json");
+  assertEquals(meant("--models", "/x.json").flags.models, "/x.json");
+  assertEquals(meant("--models", "C:\\x.json").flags.models, "C:\\x.json");
+  assertEquals(meant("--host", "localhost").flags.host, "localhost");
+  assertEquals(meant("models", "update", "list.md").words, ["update", "/app/src/list.md"]);
+  assertEquals(meant("models", "update", "-").words, ["update", "-"]);
+  assertEquals(meant("doctor", "databricks-gpt-5").words, ["databricks-gpt-5"]);
 });

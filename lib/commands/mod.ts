@@ -7,6 +7,7 @@
 
 import { type Config, readConfig, settings } from "../config/config.ts";
 import { type CommandLine, COMMANDS as COMMAND_TABLE, FLAGS } from "../config/flags.ts";
+import { CALLED_FROM, meantFrom } from "../config/called_from.ts";
 import { readEnvFiles } from "../config/env.ts";
 import { misspeltVariables } from "../config/misspelt.ts";
 import { setUpNetwork } from "../config/proxies.ts";
@@ -96,11 +97,12 @@ function helpOf({ command, flags }: CommandLine, topic: string | undefined): str
 /**
  * Loads the settings: flags, then the environment, then the `.env` file, then the defaults.
  *
- * @param line What was typed.
+ * @param typed What was typed.
  * @param system The machine.
  * @throws {BridgeError} kind `config`, when a file can't be read.
  */
-export async function loadStart(line: CommandLine, system: System): Promise<Start> {
+export async function loadStart(typed: CommandLine, system: System): Promise<Start> {
+  const line = meantFrom(typed, system.variable(CALLED_FROM));
   const process: Record<string, string> = {};
   for (const { env } of FLAGS) {
     const value = env === undefined ? undefined : system.variable(env);

@@ -13,7 +13,18 @@ const PREFIX = "FD_BRIDGE_";
 
 /** Variables that are no flag's: of the launcher, the build, the installer and the tests. */
 const INTERNAL: ReadonlySet<string> = new Set(
-  ["LAUNCHER", "STD", "SEED", "BIN", "BASE_URL", "INSTALL_DIR", "VERSION", "STORE", "STORE_KEY"]
+  [
+    "LAUNCHER",
+    "STD",
+    "SEED",
+    "BIN",
+    "BASE_URL",
+    "INSTALL_DIR",
+    "VERSION",
+    "STORE",
+    "STORE_KEY",
+    "CALLED_FROM",
+  ]
     .map((name) => PREFIX + name),
 );
 
