@@ -418,6 +418,12 @@ export const FLAGS: readonly Flag[] = [
     commands: ["doctor"],
   },
   {
+    name: "fix",
+    kind: "boolean",
+    help: "Write what was learned of the models into models.json",
+    commands: ["doctor"],
+  },
+  {
     name: "timeout",
     kind: "seconds",
     value: "TIME",
