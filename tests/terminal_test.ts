@@ -2,6 +2,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { checkLine } from "../lib/doctor/check.ts";
 import { Report } from "../lib/doctor/report.ts";
+import { PROGRAM_FLAGS } from "../scripts/permissions.ts";
+import { currentStdSource, stdFlags } from "../scripts/std_source.ts";
 import { isColored, paintFor } from "../lib/system/terminal.ts";
 
 /** A terminal, or a pipe, with an environment. */
@@ -65,4 +67,18 @@ Deno.test("Report.end() says what is wrong once more, with the remedies", () => 
   const end = out.slice(out.indexOf("2 things are wrong:"));
   for (const words of ["Old. → Renew it", LONG.name, LONG.remedy]) assertStringIncludes(end, words);
   assert(!end.includes("dns"));
+});
+
+Deno.test("the program ends quietly where the reader of its output has gone", async () => {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", ...stdFlags(currentStdSource()), ...PROGRAM_FLAGS, "main.ts", "models", "--json"],
+    cwd: new URL("..", import.meta.url),
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  await child.stdout.cancel();
+  const said = await new Response(child.stderr).text();
+  assertEquals((await child.status).code, 0);
+  assert(!/broken pipe|os error/i.test(said), said);
 });
