@@ -190,7 +190,9 @@ async function checkModelsFile(
       config?.setBy?.models,
     );
     const models = found.catalogue.models.filter(({ gone }) => gone !== true);
-    const detail = `${models.length} models from ${found.catalogue.source}.`;
+    const detail = `${models.length} ${
+      models.length === 1 ? "model" : "models"
+    } from ${found.catalogue.source}.`;
     report.add(
       "Settings",
       models.length > 0 ? { name: "models", status: "ok", detail } : {
