@@ -21,7 +21,7 @@ async function main(args: string[]): Promise<number> {
   if (runsWithoutSettings(line)) return await runCommand(line, system);
 
   const start = await loadStart(line, system); // flags, environment, .env
-  if (line.command !== "serve") return await runCommand(line, system, start);
+  if (line.command !== "serve") return await runCommand(start.line, system, start);
 
   const { app, announce, close } = await prepareServe(start);
   const { host: hostname, port } = app.config;

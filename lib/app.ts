@@ -13,7 +13,7 @@ import type { Client } from "./gateway/client.ts";
 import type { BridgeKey, RenewingTokenSource } from "./gateway/tokens/mod.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import type { JsonObject } from "./json.ts";
-import type { Catalog } from "./models/catalog.ts";
+import { type Catalog, entryIn } from "./models/catalog.ts";
 import { listedMetadata } from "./models/metadata.ts";
 import type { Exchange, Recorder } from "./observe/exchange.ts";
 import type { Log } from "./observe/log.ts";
@@ -122,7 +122,7 @@ export function createApp(options: AppOptions): RunningApp {
     requests,
     usage: options.usage,
     telemetry: options.telemetry,
-    price: (model) => priceOf(model, catalog().models.find(({ id }) => id === model)?.price),
+    price: (model) => priceOf(model, entryIn(catalog(), model)?.price),
     page: options.usage && config.page
       ? createPage({
         version: `fd-bridge/${version}`,

@@ -34,7 +34,7 @@ import { gatewayError, isErrorBody } from "./gateway/errors.ts";
 import type { GatewayAnswer } from "./gateway/gateway.ts";
 import { authorize, refusesToken, withRemedy } from "./gateway/tokens/mod.ts";
 import { isAnswerPiece, isObject, type JsonObject } from "./json.ts";
-import { routeOf } from "./models/catalog.ts";
+import { routeOf, suggestModel } from "./models/catalog.ts";
 import type { Exchange } from "./observe/exchange.ts";
 import { parseBody, readText } from "./request.ts";
 import { enrichStream, readThrough, type StreamSource } from "./sse.ts";
@@ -238,6 +238,7 @@ async function ask(context: ExchangeContext): Promise<Answer> {
       secrets,
       client: context.headers["user-agent"],
       advice: !ours,
+      suggestion: answer.status === 404 ? suggestModel(catalog, summary.model) : "",
     });
     if (ours) throw withRemedy(refusal, app.tokens!);
     const inference = app.negotiator.infer(plan, refusal, sent);

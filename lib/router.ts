@@ -13,7 +13,7 @@ import { anthropicModels } from "./dialects/messages/models.ts";
 import { countTokens, ESTIMATE_HEADER, messagesClient } from "./dialects/messages/mod.ts";
 import { clientDialect } from "./dialects/registry.ts";
 import { BridgeError, maskSecrets } from "./errors.ts";
-import { type Catalog, countListed, listModels } from "./models/catalog.ts";
+import { type Catalog, countListed, listModels, suggestModel } from "./models/catalog.ts";
 import { Exchange } from "./observe/exchange.ts";
 import { parseBody, readText } from "./request.ts";
 
@@ -264,7 +264,9 @@ function model(_request: Request, { app, rest }: Context): Response {
     "not_found",
     `The model "${
       id.slice(0, 100)
-    }" is not in the list (${app.catalog().source}): see GET /models.`,
+    }" is not in the list (${app.catalog().source}): see GET /models.${
+      suggestModel(app.catalog(), id)
+    }`,
     { param: "model", code: "model_not_found" },
   );
 }

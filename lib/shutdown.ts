@@ -39,6 +39,34 @@ export async function untilShutdown(
   app: RunningApp,
   system: Pick<System, "onSignal">,
 ): Promise<number> {
+  const code = await ending(server, app, system);
+  const summary = summaryOf(app.metrics);
+  if (summary) app.log.info(summary);
+  return code;
+}
+
+/** What was served, in a line: requests, tokens and cost; undefined where nothing was. */
+function summaryOf(metrics: RunningApp["metrics"]): string | undefined {
+  const requests = metrics.sum("fd_bridge_requests_total");
+  if (requests === 0) return undefined;
+  const [into, out] = ["in", "out"].map((direction) =>
+    metrics.sum("fd_bridge_tokens_total", { direction })
+  );
+  const cost = metrics.sum("fd_bridge_cost_dollars_total");
+  return [
+    `served: ${requests.toLocaleString("en")} ${requests === 1 ? "request" : "requests"}`,
+    ...into + out > 0
+      ? [`${into.toLocaleString("en")} tokens in, ${out.toLocaleString("en")} out`]
+      : [],
+    ...cost > 0 ? [`$${cost.toFixed(cost < 1 ? 4 : 2)}`] : [],
+  ].join(", ");
+}
+
+async function ending(
+  server: Server,
+  app: RunningApp,
+  system: Pick<System, "onSignal">,
+): Promise<number> {
   const { log, config } = app;
   const first = Promise.withResolvers<void>();
   const further = Promise.withResolvers<void>();

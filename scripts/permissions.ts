@@ -69,6 +69,8 @@ export const ENVIRONMENT_VARIABLES: readonly string[] = [
   "_",
   // Colours, and the user's configuration folder on each system.
   "NO_COLOR",
+  "FORCE_COLOR",
+  "TERM",
   "HOME",
   "USERPROFILE",
   "APPDATA",

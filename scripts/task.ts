@@ -62,7 +62,13 @@ async function main([name, ...rest]: string[]): Promise<number> {
   console.error(`@std: ${what} (${reason})`);
 
   // Tasks within this one need not ask again.
-  const env = { ...childEnvironment((name) => Deno.env.get(name)), FD_BRIDGE_STD: source };
+  const from = Deno.env.get("INIT_CWD");
+  const env = {
+    ...childEnvironment((name) => Deno.env.get(name)),
+    FD_BRIDGE_STD: source,
+    // Files are named from where the task was started.
+    ...from && from !== root ? { FD_BRIDGE_CALLED_FROM: from } : {},
+  };
   for (const [index, { command: [subcommand, ...words], imports }] of task.entries()) {
     const args = [
       subcommand,

@@ -15,7 +15,7 @@ function text(more: Partial<BannerFacts> = {}): string {
   });
 }
 
-Deno.test("banner() says where it listens, the gateway, the models and where they come from, the endpoints", () => {
+Deno.test("banner() says where it listens, the gateway, the models and where they come from, and the page", () => {
   const shown = text();
   for (
     const words of [
@@ -23,21 +23,18 @@ Deno.test("banner() says where it listens, the gateway, the models and where the
       "http://127.0.0.1:8080",
       "https://1.ai-gateway.azuredatabricks.net",
       "2 from ./models.json",
-      "/mlflow/v1/chat/completions",
-      "/cursor/v1/chat/completions",
-      "/openai/v1/responses",
+      "http://127.0.0.1:8080/\n",
     ]
   ) assertStringIncludes(shown, words);
 });
 
-Deno.test("banner() says what to type in ForgeCode, in both forms", () => {
+Deno.test("banner() says what to type in ForgeCode", () => {
   const shown = text();
   for (
     const words of [
       "forge provider login openai_compatible",
       "API key",
       "forge config set model openai_compatible databricks-gpt-5",
-      "forge config set model databricks-gpt-5",
     ]
   ) assertStringIncludes(shown, words);
 });
@@ -67,4 +64,12 @@ Deno.test("banner() is colourless unless told otherwise, and lets no model's nam
   assertStringIncludes(text({ color: true }), "\x1b[");
   const odd = parseModels(JSON.stringify({ models: ["a\x1b[31m; rm -rf"] }), "models.json");
   assert(!text({ catalogue: odd }).includes("\x1b"));
+});
+
+Deno.test("banner() has ten lines at most, of 80 columns", () => {
+  for (const demo of [false, true]) {
+    const lines = text({ config: { demo, logLevel: "info" } }).trimEnd().split("\n");
+    assert(lines.length <= 10, lines.join("\n"));
+    for (const line of lines) assert(line.length <= 80, line);
+  }
 });

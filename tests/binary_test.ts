@@ -45,9 +45,9 @@ binaryTest("prints version, Deno, target and commit", async () => {
 
 binaryTest("prints its help, with every command and flag", async () => {
   await using folder = await desk();
-  const { code, out } = await folder.run(["--help"]);
+  const { code, out } = await folder.run(["--help", "--all"]);
   assertEquals(code, 0);
-  for (const { name } of COMMANDS.slice(1)) assertStringIncludes(out, `fd-bridge ${name}`);
+  for (const { name } of COMMANDS.slice(1)) assertStringIncludes(out, `\n  ${name} `);
   for (const { name, commands } of FLAGS) {
     if (!commands || commands.includes("serve")) assertStringIncludes(out, name);
   }

@@ -4,14 +4,20 @@
  * @module
  */
 
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { writeAtomically } from "../lib/system/atomic.ts";
 import { addEntry, inHouseStyle, markGone, removeEntry } from "../lib/models/update/document.ts";
 import { applyChanges, compare } from "../lib/models/update/merge.ts";
 import { findModelNames, isChatModel, readNames } from "../lib/models/update/names.ts";
 import { BridgeError } from "../lib/errors.ts";
 import { machine } from "../lib/system/machine.ts";
-import { parseModels } from "../lib/models/catalog.ts";
+import { parseModels, routeOf } from "../lib/models/catalog.ts";
 import type { Files } from "../lib/system/system.ts";
 import { randomFromEnvironment } from "./helpers/random.ts";
 
@@ -331,3 +337,36 @@ for (const step of ["create", "rename"] as const) {
     });
   });
 }
+
+Deno.test("parseModels() tells of misspelt fields, blanks, capitals and fields that stand twice", () => {
+  const { warnings } = parseModels(
+    `{
+  "models": [
+    { "id": "a", "endpont": "openai" },
+    { "id": "a b" },
+    "A",
+    { "id": "c", "id": "d" }
+  ]
+}`,
+    "m.json",
+  );
+  assertEquals(warnings, [
+    "m.json: models[0].endpont is no field that the bridge knows: did you mean endpoint?",
+    'm.json: models[1].id: "a b" has a blank in it, and no model\'s name has.',
+    'm.json: models[2].id: "A" and "a" differ in capitals alone.',
+    'm.json: line 6: "id" stands twice; the last one counts.',
+  ]);
+});
+
+Deno.test("parseModels() reads 20,000 models in a second, and refuses 200,000 with words", () => {
+  const list = (count: number) =>
+    JSON.stringify({
+      models: Array.from({ length: count }, (_, at) => ({ id: `databricks-m-${at}` })),
+    });
+  const start = performance.now();
+  const catalogue = parseModels(list(20_000), "m.json");
+  for (const { id } of catalogue.models) routeOf(catalogue, id, "chat");
+  assert(performance.now() - start < 1000);
+  const error = assertThrows(() => parseModels(list(200_000), "m.json"), BridgeError);
+  assertEquals(error.message, "m.json: too many models: expected 100,000 at most, got 200,000.");
+});

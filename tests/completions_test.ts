@@ -12,6 +12,7 @@ const SHELLS = ["bash", "zsh", "fish", "powershell"];
 function script(shell: string): string {
   let out = "";
   completions({ command: "completions", words: [shell], flags: {} }, {
+    embeddedModels: '{"models": ["databricks-gpt-5", "databricks-claude-x"]}',
     out: (text) => out += text,
   });
   return out;
@@ -72,6 +73,13 @@ const CASES: readonly { typed: string[]; offered: string[]; not: string[] }[] = 
   { typed: ["--port", "9090", "--he"], offered: ["--heartbeat", "--help"], not: ["--port"] },
   { typed: ["-p", "9090", "conf"], offered: ["config"], not: ["completions"] },
   { typed: ["config", "--js"], offered: ["--json"], not: [] },
+  { typed: ["models", "up"], offered: ["update"], not: ["sync"] },
+  { typed: ["models", "update", "set"], offered: ["settings.env"], not: ["update", "sync"] },
+  {
+    typed: ["doctor", "databricks-g"],
+    offered: ["databricks-gpt-5"],
+    not: ["databricks-claude-x"],
+  },
   { typed: ["serve", "--js"], offered: [], not: ["--json"] },
 ];
 
@@ -134,10 +142,16 @@ Deno.test({
         'source "$FILE"',
         'COMP_WORDS=(fd-bridge --log-level = d); COMP_CWORD=3; _fd_bridge; echo "${COMPREPLY[*]}"',
         'COMP_WORDS=(fd-bridge --log-level =); COMP_CWORD=2; _fd_bridge; echo "${COMPREPLY[*]}"',
+        'COMP_WORDS=(fd-bridge --log-level=t); COMP_CWORD=1; _fd_bridge; echo "${COMPREPLY[*]}"',
         'COMP_WORDS=(fd-bridge --port = 1 conf); COMP_CWORD=4; _fd_bridge; echo "${COMPREPLY[*]}"',
       ].join("\n"),
     );
-    assertEquals(out.split("\n").slice(0, 3), ["debug", "error warn info debug trace", "config"]);
+    assertEquals(out.split("\n").slice(0, 4), [
+      "debug",
+      "error warn info debug trace",
+      "--log-level=trace",
+      "config",
+    ]);
   },
 });
 

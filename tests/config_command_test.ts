@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { run } from "./helpers/run.ts";
 import { type ConfigReport, configText } from "../lib/commands/config.ts";
 import type { System } from "../lib/system/system.ts";
@@ -128,4 +128,13 @@ Deno.test("configText() keeps the columns straight", async () => {
     .map((line) => line.length - "default".length);
   assert(columns.length > 5);
   assertEquals(new Set(columns).size, 1);
+});
+
+Deno.test("config shows the gateway's address in force, and a long value's note below it", async () => {
+  const address = "https://1234567890123456.7.ai-gateway.azuredatabricks.net";
+  const { out } = await runOn(["config"], {
+    variables: { DATABRICKS_AI_GATEWAY_URL: `${address}/mlflow/v1/chat/completions` },
+  });
+  assertMatch(out, new RegExp(`gateway +${address}\\n +DATABRICKS_AI_GATEWAY_URL in the`));
+  assertEquals(out.split("\n").filter((line) => line.length > 100), []);
 });

@@ -2,6 +2,8 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import { type Config, exposure, readConfig, settings } from "../lib/config/config.ts";
 import { BridgeError } from "../lib/errors.ts";
 import { FLAGS, parseCommandLine } from "../lib/config/flags.ts";
+import { meantFrom } from "../lib/config/called_from.ts";
+import { misspeltVariables } from "../lib/config/misspelt.ts";
 
 function configOf(
   args: readonly string[],
@@ -39,12 +41,12 @@ Deno.test("settings() prefers the flag, then the environment, then the .env file
   assertEquals(origins.find(({ flag }) => flag.name === "port")?.origin, "flag");
 });
 
-Deno.test("every flag of the bridge, but the two that only print, has an environment variable of its own", () => {
+Deno.test("every flag of the bridge, but those that only print, has an environment variable of its own", () => {
   const variables = FLAGS.map(({ env }) => env).filter((env) => env !== undefined);
   assertEquals(new Set(variables).size, variables.length);
   for (const { name, env, commands } of FLAGS) {
     const isSetting = commands === undefined || commands.includes("serve");
-    if (!isSetting || ["version", "help"].includes(name)) continue;
+    if (!isSetting || ["version", "help", "all"].includes(name)) continue;
     assert(env !== undefined, `--${name} has no variable`);
   }
 });
@@ -66,7 +68,7 @@ Deno.test("readConfig() names a setting by the way in which it was set, with wha
 
 const BAD: readonly (readonly [flag: string, ...values: string[]])[] = [
   ["port", "65536", "-1", "8e3", "80.5", "0x50", " "],
-  ["log-level", "loud", "INFO"],
+  ["log-level", "loud"],
   ["log-format", "xml"],
   ["heartbeat", "soon", "-1s", "25h", "1e9"],
   ["idle-timeout", "5 minutes", "Infinity"],
@@ -115,4 +117,48 @@ Deno.test("exposure() asks for a client key beyond loopback", () => {
   for (const host of ["127.0.0.1", "localhost", "::1"]) {
     assertEquals(exposure(configOf(["--host", host])), undefined);
   }
+});
+
+Deno.test("readConfig() reads sizes with MiB, choices in capitals, and values with blanks around them", () => {
+  const config = configOf([], {
+    FD_BRIDGE_MAX_BODY: "32MiB",
+    FD_BRIDGE_LOG_LEVEL: "INFO",
+    FD_BRIDGE_PORT: " 9090 ",
+    FD_BRIDGE_RETRY_TIME: " 15 s ",
+  });
+  assertEquals([config.maxBody, config.logLevel], [32 * 2 ** 20, "info"]);
+  assertEquals([config.port, config.retryTime], [9090, 15_000]);
+});
+
+Deno.test("exposure() names the host as it was set", () => {
+  const error = assertThrows(
+    () => exposure(configOf([], { FD_BRIDGE_HOST: "0.0.0.0" })),
+    BridgeError,
+  );
+  assertStringIncludes(error.message, "FD_BRIDGE_HOST is 0.0.0.0");
+});
+
+Deno.test("misspeltVariables() finds slips in the environment and every unknown name in a file", () => {
+  const environment: Record<string, string> = { FD_BRIDGE_PROT: "9090", FD_BRIDGE_SEED: "1" };
+  const lines = misspeltVariables(
+    (name) => environment[name],
+    { FD_BRIDGE_HOSTT: "x", FD_BRIDGE_SOMETHING_ELSE: "y", FD_BRIDGE_LAUNCHER: "1", PORT: "1" },
+    () => "./.env",
+  );
+  assertEquals(lines, [
+    "FD_BRIDGE_HOSTT (in ./.env) is no setting, and is not read. Did you mean FD_BRIDGE_HOST?",
+    "FD_BRIDGE_SOMETHING_ELSE (in ./.env) is no setting, and is not read.",
+    "FD_BRIDGE_PROT (in the environment) is no setting, and is not read. Did you mean FD_BRIDGE_PORT?",
+  ]);
+});
+
+Deno.test("meantFrom() takes files from where they were typed, and nothing else", () => {
+  const meant = (...args: string[]) => meantFrom(parseCommandLine(args), "/app/src");
+  assertEquals(meant("--models", "../x.json").flags.models, "/app/src/../x.json");
+  assertEquals(meant("--models", "/x.json").flags.models, "/x.json");
+  assertEquals(meant("--models", "C:\\x.json").flags.models, "C:\\x.json");
+  assertEquals(meant("--host", "localhost").flags.host, "localhost");
+  assertEquals(meant("models", "update", "list.md").words, ["update", "/app/src/list.md"]);
+  assertEquals(meant("models", "update", "-").words, ["update", "-"]);
+  assertEquals(meant("doctor", "databricks-gpt-5").words, ["databricks-gpt-5"]);
 });

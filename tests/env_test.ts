@@ -125,3 +125,20 @@ Deno.test("readEnvFiles() tells a line with a colon in the place of the equals s
   const { warnings } = await read({ [OWN]: "A=1\nDATABRICKS_AI_GATEWAY_URL: https://x\n" });
   assertStringIncludes(warnings[0], `${OWN}:2: expected DATABRICKS_AI_GATEWAY_URL=`);
 });
+
+Deno.test("readEnvFiles() warns of lines that it can't read, and of values that nobody fills in", async () => {
+  const { warnings } = await read({
+    ".env": [
+      "DATABRICKS_AI_GATEWAY_URL: https://1.ai-gateway.azuredatabricks.net",
+      "just some words",
+      "KEY='several",
+      "lines of text'",
+      "DATABRICKS_HOST=https://${WS}.azuredatabricks.net",
+    ].join("\n"),
+  });
+  assertEquals(warnings.slice(0, 3), [
+    ".env:1: expected DATABRICKS_AI_GATEWAY_URL=…, found a colon; the line is not read.",
+    ".env:2: expected NAME=value; the line is not read.",
+    ".env:5: DATABRICKS_HOST has ${WS} in it, which this file doesn't set: write the value itself.",
+  ]);
+});

@@ -305,3 +305,9 @@ Deno.test("BridgeError gives each kind its status and OpenAI's shape", () => {
     error: { message: "`x` is wrong.", type: "invalid_request_error", param: "x", code: "request" },
   });
 });
+
+Deno.test("gatewayError() puts a suggestion behind its advice", () => {
+  const body = '{"error_code":"ENDPOINT_NOT_FOUND","message":"The endpoint does not exist."}';
+  const { message } = gatewayError(404, body, { suggestion: " Did you mean databricks-gpt-5?" });
+  assert(message.endsWith("in models.json. Did you mean databricks-gpt-5?]"), message);
+});

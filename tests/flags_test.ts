@@ -39,6 +39,15 @@ Deno.test("parseCommandLine() takes short forms, negations and repeated lists", 
   assertEquals(hosts, ["a", "b"]);
 });
 
+Deno.test("parseCommandLine() guesses no flag from a single letter", () => {
+  const error = assertThrows(() => parseCommandLine(["-x"]), BridgeError);
+  assert(!error.message.includes("Did you mean"), error.message);
+});
+
+Deno.test("parseCommandLine() takes a negative number as the value of the flag before it", () => {
+  assertEquals(parseCommandLine(["--port", "-1"]).flags.port, "-1");
+});
+
 Deno.test("parseCommandLine() runs the bridge where no command is typed", () => {
   assertEquals(parseCommandLine([]).command, "serve");
   assertEquals(parseCommandLine(["--demo"]).command, "serve");
@@ -51,6 +60,10 @@ const REFUSED: readonly (readonly [what: string, args: readonly string[], ...wor
   ["a flag that is like none", ["--quite-another"], "--help"],
   ["an unknown short flag", ["-z"], "-z"],
   ["an unknown command", ["sreve"], 'no command "sreve"', "serve"],
+  ["a misspelt command", ["modles"], "Did you mean models?"],
+  ["a command with a letter too few", ["doctr"], "Did you mean doctor?"],
+  ["words that mean nothing", ["serve", "extra", "words"], '"extra" "words"', "no words"],
+  ["a second host", ["login", "a", "b"], '"b"', "one word"],
   ["a flag without its value", ["--port"], "--port needs a value"],
   ["a flag with an empty value", ["--models="], "--models needs a value"],
   ["a flag before another one", ["--models", "--demo"], "--models"],
@@ -66,14 +79,39 @@ for (const [what, args, ...words] of REFUSED) {
   });
 }
 
-Deno.test("helpText() lists every flag and command of its page, with variables and defaults", () => {
-  const page = helpText("serve");
+Deno.test("helpText() lists every flag of the program on --help --all, with variables and defaults", () => {
+  const page = helpText("serve", true);
   for (const { name, env, commands, default: value, kind } of FLAGS) {
     if (commands && !commands.includes("serve")) continue;
     assertStringIncludes(page, name);
     if (env) assertStringIncludes(page, env);
-    if (value && kind !== "boolean") assertStringIncludes(page, `default ${value}`);
+    if (value && kind !== "boolean") assert(page.replace(/\s+/g, " ").includes(`default ${value}`));
   }
-  for (const { help } of COMMANDS) assertStringIncludes(page, help);
-  for (const line of page.split("\n")) assert(line.length < 200, line);
+  const text = page.replace(/\s+/g, " ");
+  for (const { help } of COMMANDS) assertStringIncludes(text, help);
+});
+
+Deno.test("helpText() fits 80 columns on every page", () => {
+  for (const page of [helpText("serve", true), ...COMMANDS.map(({ name }) => helpText(name))]) {
+    for (const line of page.split("\n")) assert(line.length <= 80, line);
+  }
+});
+
+Deno.test("helpText() shows the ten flags that people use on the main page, which fits a screen", () => {
+  const page = helpText("serve");
+  assertEquals(page.match(/^ {2}(-.,| {3}) --/gm)?.length, 10);
+  assertStringIncludes(page, "--help --all");
+  assert(!page.includes("--max-body"));
+});
+
+Deno.test("helpText() gives each command its own flags, words and an example", () => {
+  for (const { name, about = [], example } of COMMANDS.slice(1)) {
+    const page = helpText(name);
+    assertStringIncludes(page, `Usage: fd-bridge ${name}`);
+    for (const [word] of about) assertStringIncludes(page, word);
+    if (example) assertStringIncludes(page, example);
+    assert(!page.includes("--max-body") || name === "config", name);
+  }
+  assertStringIncludes(helpText("models"), "update -");
+  assert(!helpText("models").includes("--port"), "models listens on no port");
 });

@@ -108,3 +108,12 @@ Deno.test("GET /metrics counts requests, errors, retries, lessons and tokens by 
   assert([...samples.keys()].some((key) => key.startsWith("fd_bridge_lessons_total{")));
   assert(![...samples.keys()].some((key) => key.includes("made-up")));
 });
+
+Deno.test("Metrics.sum() adds what has the labels", () => {
+  const metrics = new Metrics();
+  metrics.count("fd_bridge_tokens_total", { direction: "in" }, 5);
+  metrics.count("fd_bridge_tokens_total", { direction: "out" }, 2);
+  assertEquals(metrics.sum("fd_bridge_tokens_total"), 7);
+  assertEquals(metrics.sum("fd_bridge_tokens_total", { direction: "out" }), 2);
+  assertEquals(metrics.sum("fd_bridge_requests_total"), 0);
+});

@@ -37,13 +37,26 @@ Deno.test("models prints a table that fits 80 columns", async () => {
   const { code, out } = await runOn(["models"], { files: { "./models.json": OWN } });
   assertEquals(code, 0);
   const lines = out().split("\n");
-  assertMatch(lines[0], /^model +surface +dialect +context +tools +source$/);
+  assertMatch(lines[0], /^model +surface +context +kind +price$/);
   assertStringIncludes(
     out(),
-    "databricks-gpt-oss-120b                 mlflow   chat     128K     yes    file\n",
+    "databricks-gpt-oss-120b                 mlflow   128K     reasoning  0.072/0.28\n",
   );
   assertStringIncludes(out(), "59 models from ./models.json");
   assertEquals(lines.filter((line) => line.length > 80), []);
+});
+
+Deno.test("models drops columns that say the same in every row, and groups families", async () => {
+  const list = '{"models": ["databricks-claude-x", "databricks-gpt-9", "databricks-claude-y"]}';
+  const { out } = await runOn(["models"], { files: { "./models.json": list } });
+  const lines = out().split("\n");
+  assert(!lines[0].includes("price"), "nobody knows any price");
+  assertEquals(lines.slice(1, 5).map((line) => line.split(" ")[0]), [
+    "databricks-claude-x",
+    "databricks-claude-y",
+    "",
+    "databricks-gpt-9",
+  ]);
 });
 
 Deno.test("models --json prints every model's facts", async () => {
@@ -62,6 +75,7 @@ Deno.test("models --json prints every model's facts", async () => {
     vision: true,
     source: "file",
     gone: false,
+    price: { input: 1.25, output: 10 },
   });
   assertEquals(models[1].gone, true);
   assertEquals(models[2].context, null);

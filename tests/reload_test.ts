@@ -117,8 +117,8 @@ Deno.test("LiveModels keeps the list of a named file that goes or can't be read"
   await settle();
   assertEquals(ids(), "a");
   assertEquals(told, [
-    "broken /srv/m.json: there is no such file (the models file).",
-    "broken /srv/m.json: the models file can't be read: Permission denied.",
+    "broken /srv/m.json: there is no such file (the models file of --models).",
+    "broken /srv/m.json: the models file of --models can't be read: Permission denied.",
   ]);
   files["/srv/m.json"] = list("b");
   await settle();

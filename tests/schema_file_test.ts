@@ -101,6 +101,14 @@ const MISFITS: readonly [file: unknown, message: string][] = [
     { models: [{ id: "a", architecture: { input_modalities: ["text"] } }] },
     "models[0].architecture.modality: expected a string, got nothing",
   ],
+  [
+    { models: [{ id: "a", price: { input: 1 } }] },
+    "models[0].price.output: expected dollars a million tokens, got nothing",
+  ],
+  [
+    { models: [{ id: "a", price: { input: -1, output: 2 } }] },
+    "models[0].price.input: expected dollars a million tokens, got number -1",
+  ],
   [{ $schema: 1, models: [] }, "$schema: expected a string, got number 1"],
 ];
 

@@ -7,13 +7,14 @@
 
 import type { Config } from "../config/config.ts";
 import { type Catalog, countListed } from "../models/catalog.ts";
+import { wrap } from "../system/wrap.ts";
 
 /** What the banner tells. */
 export interface BannerFacts {
   /** The program's version. */
   readonly version: string;
   /** The settings. */
-  readonly config: Pick<Config, "demo" | "clientKey" | "logLevel">;
+  readonly config: Pick<Config, "demo" | "clientKey" | "logLevel"> & { readonly page?: boolean };
   /** Where it listens: `http://127.0.0.1:8080`. */
   readonly url: string;
   /** The gateway's base URL. */
@@ -53,55 +54,31 @@ export interface BannerFacts {
 export function banner(facts: BannerFacts): string {
   const { config, url, catalogue } = facts;
   const paint = (code: string, text: string) => facts.color ? `\x1b[${code}m${text}\x1b[0m` : text;
-  const row = (name: string, value: string) => `  ${paint("90", name.padEnd(10))}${value}`;
-  const surfaces = Object.entries(catalogue.endpoints);
-  const width = Math.max(...surfaces.map(([alias]) => alias.length)) + 2;
+  const row = (name: string, value: string) => `  ${paint("2", name.padEnd(11))}${value}`;
+  const warn = (text: string) => wrap(text, 78).map((line) => paint("1;33", `  ${line}`));
   const model = (catalogue.models[0]?.id ?? "databricks-claude-sonnet-5").replace(/[^\w.:/-]/g, "");
   const token = config.demo ? "any word will do" : "your Databricks token";
   const key = facts.key ?? (config.clientKey ? `<client key>:<${token}>` : token);
   const lines = [
-    "",
     `${paint("1", "fd-bridge")} ${facts.version}`,
-    "",
     row("listening", paint("1;36", url)),
-    row("gateway", config.demo ? `${facts.gateway} (simulated)` : facts.gateway),
+    ...config.page === false ? [] : [row("page", `${url}/`)],
+    config.demo
+      ? `  ${paint("1;33", "DEMO       a simulated gateway: no model answers, nothing is paid")}`
+      : row("gateway", facts.gateway),
     row("models", `${countListed(catalogue)} from ${catalogue.source}`),
-    ...surfaces.map(([alias, path], at) =>
-      row(at === 0 ? "endpoints" : "", alias.padEnd(width) + path)
-    ),
-    "",
+    ...facts.warning ? warn(`WARNING: ${facts.warning}`) : [],
+    ...config.logLevel === "trace"
+      ? warn("WARNING: --log-level trace writes prompts and answers into the log.")
+      : [],
+    row("ForgeCode", paint("36", "forge provider login openai_compatible")),
+    row("", `URL      ${url}`),
+    row("", `API key  ${key}`),
+    row("", paint("36", `forge config set model openai_compatible ${model}`)),
+    ...facts.proxied
+      ? [row("proxy", `export NO_PROXY=127.0.0.1,localhost  before ForgeCode, or it is asked`)]
+      : [],
+    "  Ctrl-C ends the bridge.",
   ];
-  if (config.demo) {
-    lines.push(
-      paint(
-        "1;33",
-        "  DEMO: the gateway is a simulation inside this program. No model answers, nothing is paid.",
-      ),
-      "",
-    );
-  }
-  if (facts.warning) lines.push(paint("1;33", `  WARNING: ${facts.warning}`), "");
-  if (config.logLevel === "trace") {
-    lines.push(
-      paint("1;33", "  WARNING: --log-level trace writes prompts and answers into the log."),
-      "",
-    );
-  }
-  lines.push(
-    "  In ForgeCode:",
-    `    ${paint("36", "forge provider login openai_compatible")}`,
-    `        URL      ${url}`,
-    `        API key  ${key}`,
-    `    ${paint("36", `forge config set model openai_compatible ${model}`)}`,
-    `        before ForgeCode 2.9: forge config set model ${model}`,
-  );
-  if (facts.proxied) {
-    lines.push(
-      "",
-      "  A proxy is set, and ForgeCode would send even this address to it. Before starting it:",
-      `    ${paint("36", "export NO_PROXY=127.0.0.1,localhost")}`,
-    );
-  }
-  lines.push("", `  Ctrl-C ends the bridge.`, "");
   return lines.join("\n") + "\n";
 }

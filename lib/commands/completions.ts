@@ -11,7 +11,8 @@ import { powershellCompletions } from "./completions/powershell.ts";
 import { type CommandWords, commandWords } from "./completions/words.ts";
 import { zshCompletions } from "./completions/zsh.ts";
 import { BridgeError } from "../errors.ts";
-import type { CommandLine } from "../config/flags.ts";
+import { type CommandLine, COMMANDS, FLAGS } from "../config/flags.ts";
+import { parseModels } from "../models/catalog.ts";
 import type { System } from "../system/system.ts";
 
 /** Shell → its script. */
@@ -40,7 +41,10 @@ const SHELLS: Readonly<Record<string, (commands: readonly CommandWords[]) => str
  * if (!out.includes("complete -c fd-bridge")) throw new Error(out);
  * ```
  */
-export function completions(line: CommandLine, system: Pick<System, "out">): number {
+export function completions(
+  line: CommandLine,
+  system: Pick<System, "out"> & Partial<Pick<System, "embeddedModels">>,
+): number {
   const [shell = "", ...more] = line.words;
   if (!Object.hasOwn(SHELLS, shell) || more.length > 0) {
     const typed = shell === "" ? "" : ` You typed: ${line.words.join(" ")}.`;
@@ -51,6 +55,13 @@ export function completions(line: CommandLine, system: Pick<System, "out">): num
       }.${typed}`,
     );
   }
-  system.out(SHELLS[shell](commandWords()));
+  system.out(SHELLS[shell](commandWords(COMMANDS, FLAGS, modelsOf(system.embeddedModels))));
   return 0;
+}
+
+/** The models of the embedded list: a script that is loaded with every shell reads no file. */
+function modelsOf(embedded: string | undefined): string[] {
+  if (embedded === undefined) return [];
+  return parseModels(embedded, "the list embedded in the program").models.map(({ id }) => id)
+    .filter((id) => /^[\w.-]+$/.test(id));
 }

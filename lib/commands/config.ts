@@ -9,6 +9,7 @@ import type { Setting } from "../config/config.ts";
 import { BridgeError, maskSecrets } from "../errors.ts";
 import { configFolder, findModels } from "../config/locate.ts";
 import type { Start } from "../system/system.ts";
+import { isColored } from "../system/terminal.ts";
 import { variableOf } from "../config/variables.ts";
 import { countListed } from "../models/catalog.ts";
 import { versionText } from "./version.ts";
@@ -77,13 +78,16 @@ function masked(text: string, secret?: boolean): string {
   return secret ? "***" : maskSecrets(text).replace(/(?<=:\/\/)[^/\s]+@/g, "***@");
 }
 
-function shownSettings(rows: readonly Setting[]): ShownSetting[] {
+/** The settings as they are in force: of the gateway's address, what was read from what was typed. */
+function shownSettings(rows: readonly Setting[], gateway = ""): ShownSetting[] {
   return rows.flatMap(({ flag, text, origin, file }) =>
     // A flag without a variable, such as --help, is no setting.
     flag.env === undefined ? [] : [{
       name: flag.name,
       variable: flag.env,
-      value: text === undefined ? null : masked(text, flag.secret),
+      value: text === undefined
+        ? null
+        : masked(flag.name === "gateway" && gateway !== "" ? gateway : text, flag.secret),
       from: origin,
       file,
     }]
@@ -122,7 +126,7 @@ async function attempt<T>(
 export async function configReport(start: Start): Promise<ConfigReport> {
   const { system, rows, env } = start;
   const problems: string[] = [];
-  await attempt(problems, () => start.config);
+  const config = await attempt(problems, () => start.config);
   const named = rows.find(({ flag }) => flag.name === "models")?.text;
   const found = await attempt(
     problems,
@@ -135,7 +139,7 @@ export async function configReport(start: Start): Promise<ConfigReport> {
     modelsFile: found?.path ?? (found ? null : named ?? null),
     models: found ? countListed(found.catalogue) : null,
     configFolder: configFolder(system) ?? null,
-    settings: shownSettings(rows),
+    settings: shownSettings(rows, config?.gateway),
     variables: shownVariables(start),
     problems,
   };
@@ -171,19 +175,23 @@ export function configText(report: ConfigReport, color: boolean): string {
     .filter((length) => length <= 30);
   const column = Math.max(...values, 7);
   const row = (name: string, value: string, note: string, code: string) =>
-    `  ${paint("90", name.padEnd(wide))}` +
+    `  ${paint("2", name.padEnd(wide))}` +
     (note === ""
       ? paint(code, value)
-      : `${paint(code, value.padEnd(column))}  ${paint("90", note)}`);
+      : value.length > column
+      ? `${paint(code, value)}\n${" ".repeat(wide + 2)}${paint("2", note)}`
+      : `${paint(code, value.padEnd(column))}  ${paint("2", note)}`);
 
   const places = folder ? `looked for here and in ${folder}` : "looked for here";
-  const count = report.models === null ? "not usable" : `${report.models} models`;
+  const count = report.models === null
+    ? "not usable"
+    : `${report.models} ${report.models === 1 ? "model" : "models"}`;
   const lines = [
     paint("1", report.program),
     "",
     paint("1", "Files"),
     report.envFile === null
-      ? row(".env", "none", places, "90")
+      ? row(".env", "none", places, "2")
       : row(".env", report.envFiles.join(", "), "", "36"),
     report.modelsFile === null && report.models !== null
       ? row("models.json", `embedded in the program, ${count}`, "", "0")
@@ -196,7 +204,7 @@ export function configText(report: ConfigReport, color: boolean): string {
           setting.name,
           setting.value ?? "-",
           setting.value === null ? "not set" : "default",
-          "90",
+          "2",
         )
         : row(setting.name, setting.value ?? "", origin(setting), "1;36")
     ),
@@ -221,7 +229,7 @@ export function configText(report: ConfigReport, color: boolean): string {
 export async function config(start: Start): Promise<number> {
   const { system, line } = start;
   const report = await configReport(start);
-  const color = system.terminal.out && !system.variable("NO_COLOR");
+  const color = isColored(system, "out");
   system.out(
     line.flags.json === true ? JSON.stringify(report, null, 2) + "\n" : configText(report, color),
   );

@@ -11,6 +11,8 @@ import { askWithoutToken, askWithToken } from "../doctor/gateway.ts";
 import { askModels, chooseModels } from "../doctor/models.ts";
 import { checkNetwork, checkPort } from "../doctor/network.ts";
 import { Report } from "../doctor/report.ts";
+import { fixesOf, withFixes } from "../doctor/fix.ts";
+import { writeAtomically } from "../system/atomic.ts";
 import { splitAdvice } from "../doctor/check.ts";
 import type { Fetch } from "../gateway/fetch_client.ts";
 import { openOutside, type Outside, outsideWith } from "./outside.ts";
@@ -35,12 +37,35 @@ export async function doctor(start: Start): Promise<number> {
     throw new BridgeError("usage", "This command needs a machine with a network.");
   }
   const report = new Report(system, line.flags.json === true);
-  await examine(start, system.machine, report);
-  return report.end();
+  const list = await examine(start, system.machine, report);
+  const code = report.end();
+  if (line.flags.fix === true) await fix(start, system.machine, list, report);
+  return code;
+}
+
+/** Writes what was learned of the models, after asking. */
+async function fix({ system, line }: Start, machine: Machine, list: List, report: Report) {
+  const fixes = fixesOf(report.checks, list.catalogue);
+  if (fixes.length === 0) return system.err("Nothing was learned that models.json lacks.\n");
+  const words = fixes.map(({ id, endpoint }) =>
+    `  ${id}: ${endpoint === undefined ? "gone" : `endpoint ${endpoint}`}\n`
+  );
+  system.err(`\nLearned:\n${words.join("")}`);
+  if (list.path === undefined) {
+    return system.err("There is no models.json to write to: `fd-bridge models sync` makes one.\n");
+  }
+  const terminal = new Terminal(system);
+  if (line.flags.yes !== true) {
+    if (!terminal.interactive) return system.err("Nothing was written: --yes writes it.\n");
+    if (!await terminal.confirm(`Write this to ${list.path}?`, true)) return;
+  }
+  const text = await system.readText(list.path) ?? "";
+  await writeAtomically(list.path, withFixes(text, fixes), machine.files);
+  system.err(`Written to ${list.path}.\n`);
 }
 
 /** The checks in their order; one that can't be made without an earlier one is not made. */
-async function examine(start: Start, machine: Machine, report: Report): Promise<void> {
+async function examine(start: Start, machine: Machine, report: Report): Promise<List> {
   const { system } = start;
   const set = checkSettings(start, report);
   const checked = set && await checkCertificates(start, set, report);
@@ -64,7 +89,7 @@ async function examine(start: Start, machine: Machine, report: Report): Promise<
   } finally {
     await simulated?.close();
   }
-  if (config === undefined || outside === undefined) return;
+  if (config === undefined || outside === undefined) return list;
   report.add("This machine", await checkPort(config, machine, outside.fetch));
   const looking = checkForge({
     system: { ...system, machine },
@@ -74,6 +99,7 @@ async function examine(start: Start, machine: Machine, report: Report): Promise<
     loopbackProxied: start.proxies.loopbackProxied,
   });
   for await (const check of looking) report.add("This machine", check);
+  return list;
 }
 
 function checkSettings(start: Start, report: Report): Config | undefined {
@@ -95,7 +121,8 @@ function checkSettings(start: Start, report: Report): Config | undefined {
     const words = chosen.map(({ flag, origin }) => `${flag.name} (${origin})`).join(", ");
     const detail = words === "" ? "All at their defaults." : `Set: ${words}.`;
     report.add("Settings", { name: "settings", status: "ok", detail });
-    return config;
+    // 0 is no limit; a check that never ended would find nothing.
+    return config.connectTimeout > 0 ? config : { ...config, connectTimeout: LONGEST_CHECK };
   } catch (error) {
     if (!(error instanceof BridgeError)) throw error;
     report.add("Settings", {
@@ -143,6 +170,8 @@ interface List {
   readonly catalogue: Catalog;
   /** Whether it is the one in force, and has models. */
   readonly usable: boolean;
+  /** Its file, where it is one. */
+  readonly path?: string;
 }
 
 /** The list in force, or the embedded one where that can't be used, so that all else can still be looked at. */
@@ -153,9 +182,17 @@ async function checkModelsFile(
 ): Promise<List> {
   const { embeddedModels, readText } = system;
   try {
-    const found = await findModels(config?.models, system, readText, embeddedModels);
+    const found = await findModels(
+      config?.models,
+      system,
+      readText,
+      embeddedModels,
+      config?.setBy?.models,
+    );
     const models = found.catalogue.models.filter(({ gone }) => gone !== true);
-    const detail = `${models.length} models from ${found.catalogue.source}.`;
+    const detail = `${models.length} ${
+      models.length === 1 ? "model" : "models"
+    } from ${found.catalogue.source}.`;
     report.add(
       "Settings",
       models.length > 0 ? { name: "models", status: "ok", detail } : {
@@ -165,7 +202,10 @@ async function checkModelsFile(
         remedy: "Add some: `fd-bridge models sync` or `fd-bridge models update FILE`.",
       },
     );
-    return { catalogue: found.catalogue, usable: models.length > 0 };
+    for (const warning of found.catalogue.warnings ?? []) {
+      report.add("Settings", { name: "models", status: "warn", detail: warning });
+    }
+    return { catalogue: found.catalogue, usable: models.length > 0, path: found.path };
   } catch (error) {
     if (!(error instanceof BridgeError)) throw error;
     report.add("Settings", {
@@ -367,11 +407,17 @@ async function checkSource(start: Start, report: Report): Promise<string | null 
 /** How long a source may take to give a token, in milliseconds. */
 const TOKEN_TIME = 20_000;
 
+/** How long a check of the network may take where the settings have no limit, in milliseconds. */
+const LONGEST_CHECK = 60_000;
+
+/** `--timeout 0` is no limit: a day is longer than any answer. */
+const UNLIMITED = 24 * 3_600_000;
+
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** The text of `--timeout` was checked with all other settings. */
 function timeoutOf({ rows }: Start): number {
   const { text = "60s" } = rows.find(({ flag }) => flag.name === "timeout")!;
-  const [, count, unit = "s"] = /^([\d.]+)\s*([a-z]*)$/i.exec(text)!;
-  return Math.max(1, Number(count) * UNITS[unit.toLowerCase() || "s"]);
+  const [, count, unit = "s"] = /^([\d.]+)\s*([a-z]*)$/i.exec(text.trim())!;
+  return Math.round(Number(count) * UNITS[unit.toLowerCase() || "s"]) || UNLIMITED;
 }

@@ -51,7 +51,7 @@ export async function firstRun(start: Start): Promise<string | undefined> {
   await using outside = await openOutside(start, config);
   const tried = await askWithoutToken(gateway, {
     fetch: outside.fetch,
-    timeout: config.connectTimeout,
+    timeout: config.connectTimeout || 60_000,
   }).finally(() => spinner.stop());
   if (tried.status === "ok") system.err(`${paint("green", "✓")} ${tried.detail}\n`);
   else {
@@ -64,7 +64,17 @@ export async function firstRun(start: Start): Promise<string | undefined> {
   const path = start.env.paths[0] ?? (folder ? joinPath(folder, ".env") : ".env");
   if (await terminal.confirm(`Write it to ${path}?`, true)) {
     const old = await system.readText(path) ?? "";
-    await writeAtomically(path, withGateway(old, gateway), system.machine!.files);
+    try {
+      await writeAtomically(path, withGateway(old, gateway), system.machine!.files);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      system.err(
+        `${
+          paint("yellow", "!")
+        } ${why}\n  The bridge starts all the same; next time: DATABRICKS_AI_GATEWAY_URL=${gateway}\n`,
+      );
+      return gateway;
+    }
     system.err(
       `${
         paint("green", "✓")

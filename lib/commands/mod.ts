@@ -6,8 +6,10 @@
  */
 
 import { type Config, readConfig, settings } from "../config/config.ts";
-import { type CommandLine, FLAGS } from "../config/flags.ts";
+import { type CommandLine, COMMANDS as COMMAND_TABLE, FLAGS } from "../config/flags.ts";
+import { CALLED_FROM, meantFrom } from "../config/called_from.ts";
 import { readEnvFiles } from "../config/env.ts";
+import { misspeltVariables } from "../config/misspelt.ts";
 import { setUpNetwork } from "../config/proxies.ts";
 import { BridgeError } from "../errors.ts";
 import type { Start, System } from "../system/system.ts";
@@ -20,6 +22,7 @@ import { login } from "./login.ts";
 import { logs } from "./logs.ts";
 import { models } from "./models.ts";
 import { usage } from "./usage.ts";
+import { didYouMean } from "../suggest.ts";
 import { versionText } from "./version.ts";
 
 /** Runs a command; the result is the exit code. */
@@ -36,9 +39,13 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   usage,
 };
 
-/** Whether what was typed needs no settings, so that a wrong one can't stop it. */
+/** Commands that need no settings, so that a wrong one can't stop them. */
+const WITHOUT_SETTINGS: ReadonlySet<string> = new Set(["completions", "help", "version"]);
+
+/** Whether what was typed needs no settings. */
 export function runsWithoutSettings({ command, flags }: CommandLine): boolean {
-  return flags.help === true || flags.version === true || command === "completions";
+  return flags.help === true || flags.version === true || flags.all === true ||
+    WITHOUT_SETTINGS.has(command);
 }
 
 /**
@@ -54,11 +61,12 @@ export async function runCommand(
   system: System,
   start?: Start,
 ): Promise<number> {
-  if (line.flags.help === true) {
-    system.out(helpText(line.command) + "\n");
+  const { command: name, flags, words: [topic] } = line;
+  if (flags.help === true || flags.all === true || name === "help") {
+    system.out(helpOf(line, topic) + "\n");
     return 0;
   }
-  if (line.flags.version === true) {
+  if (flags.version === true || name === "version") {
     system.out(versionText(system.version) + "\n");
     return 0;
   }
@@ -70,14 +78,31 @@ export async function runCommand(
   return await command(start);
 }
 
+/** The page that was asked for: `help models` and `models --help` are the same one. */
+function helpOf({ command, flags }: CommandLine, topic: string | undefined): string {
+  const all = flags.all === true;
+  if (command !== "help") return helpText(command, all);
+  if (topic === undefined) return helpText("serve", all);
+  const names = COMMAND_TABLE.map(({ name }) => name);
+  if (!names.includes(topic)) {
+    throw new BridgeError(
+      "usage",
+      `There is no command "${topic}".${didYouMean(topic, names)} Commands: ${names.join(", ")}.`,
+    );
+  }
+  // What `serve` takes beyond the main page is what somebody asks for who names it.
+  return helpText(topic, all || topic === "serve");
+}
+
 /**
  * Loads the settings: flags, then the environment, then the `.env` file, then the defaults.
  *
- * @param line What was typed.
+ * @param typed What was typed.
  * @param system The machine.
  * @throws {BridgeError} kind `config`, when a file can't be read.
  */
-export async function loadStart(line: CommandLine, system: System): Promise<Start> {
+export async function loadStart(typed: CommandLine, system: System): Promise<Start> {
+  const line = meantFrom(typed, system.variable(CALLED_FROM));
   const process: Record<string, string> = {};
   for (const { env } of FLAGS) {
     const value = env === undefined ? undefined : system.variable(env);
@@ -85,7 +110,8 @@ export async function loadStart(line: CommandLine, system: System): Promise<Star
   }
   const named = settings(line, { process }).find((row) => row.flag.name === "env-file")?.text;
   const env = await readEnvFiles(named, system, system.readText);
-  for (const warning of env.warnings) system.err(`fd-bridge: ${warning}\n`);
+  const misspelt = misspeltVariables(system.variable, env.variables, env.fileOf);
+  for (const warning of [...env.warnings, ...misspelt]) system.err(`fd-bridge: ${warning}\n`);
   const rows = settings(line, { process, file: env.variables, fileOf: env.fileOf });
   let config: Config | undefined;
   return {

@@ -69,7 +69,9 @@ async function list({ system, line, config }: Start): Promise<number> {
     system,
     system.readText,
     system.embeddedModels,
+    config.setBy?.models,
   );
+  for (const warning of catalogue.warnings ?? []) system.err(`fd-bridge: ${warning}\n`);
   const rows = modelRows(catalogue, path === undefined ? "embedded" : "file");
   if (line.flags.json === true) {
     system.out(JSON.stringify({ file: path ?? null, models: rows }, null, 2) + "\n");
@@ -77,7 +79,10 @@ async function list({ system, line, config }: Start): Promise<number> {
   }
   const paint = paintFor(system, "out");
   const gone = rows.filter((row) => row.gone).length;
-  const count = `${rows.length} models from ${catalogue.source}${gone ? `, ${gone} gone` : ""}`;
+  const models = rows.length === 1 ? "model" : "models";
+  const count = `${rows.length} ${models} from ${catalogue.source}${
+    gone ? `, ${gone} gone` : ""
+  }. Prices: dollars a million tokens, in/out.`;
   system.out(`${modelTable(rows, paint)}\n${paint("gray", count)}\n`);
   return 0;
 }

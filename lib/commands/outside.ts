@@ -17,7 +17,7 @@ export interface Outside extends AsyncDisposable {
 }
 
 /** The settings that lead there. */
-export type OutsideConfig = Pick<Config, "caFile" | "connectTimeout">;
+export type OutsideConfig = Pick<Config, "caFile" | "connectTimeout" | "setBy">;
 
 /**
  * Opens the way to other machines, with the user's certificates.
@@ -28,7 +28,11 @@ export type OutsideConfig = Pick<Config, "caFile" | "connectTimeout">;
  * @throws {BridgeError} kind `config`, when the certificates can't be used; `usage`, without a network.
  */
 export async function openOutside(start: Start, config: OutsideConfig): Promise<Outside> {
-  return outsideWith(await readAuthorities(config.caFile, start.system), start, config);
+  return outsideWith(
+    await readAuthorities(config.caFile, start.system, config.setBy?.["ca-file"]),
+    start,
+    config,
+  );
 }
 
 /**

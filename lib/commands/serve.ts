@@ -18,7 +18,8 @@ import { Log, type QueuedLog, queuedLog } from "../observe/log.ts";
 import { Telemetry, wantsTelemetry } from "../observe/telemetry.ts";
 import { UsageStore } from "../observe/usage.ts";
 import { startSimulator } from "../simulator/mod.ts";
-import type { Start, System } from "../system/system.ts";
+import type { Start } from "../system/system.ts";
+import { isColored } from "../system/terminal.ts";
 import { banner } from "./banner.ts";
 import { doctorText } from "./doctor.ts";
 import { findTokenSource, openTokens, tryFirstToken } from "./own_tokens.ts";
@@ -58,20 +59,23 @@ export async function prepareServe(start: Start): Promise<Prepared> {
   const { system, config, proxies } = start;
   const { log, queue } = createLog(start);
   const models = await LiveModels.load({
-    find: (read) => findModels(config.models, system, read, system.embeddedModels),
+    find: (read) =>
+      findModels(config.models, system, read, system.embeddedModels, config.setBy?.models),
     read: system.readText,
     onLoaded({ catalogue }) {
       log.info(`models: ${countListed(catalogue)} from ${catalogue.source} are in force now`);
+      for (const warning of catalogue.warnings ?? []) log.warn(warning);
     },
     onBroken: (message) => log.error(`models: the old list stays, because ${message}`),
   });
   const { foreign } = models.found;
+  for (const warning of models.catalogue.warnings ?? []) log.warn(warning);
   if (foreign) {
     log.warn(
       `${foreign} has no list "models" of names, so it is another program's: passed over. The models are from ${models.catalogue.source}.`,
     );
   }
-  const authorities = await readAuthorities(config.caFile, system);
+  const authorities = await readAuthorities(config.caFile, system, config.setBy?.["ca-file"]);
   const client = createClient({ ...config, authorities, proxyFor: proxies.proxyFor });
   const found = await findTokenSource(start, () => client);
   const configured = config.gateway || config.demo
@@ -141,7 +145,7 @@ export async function prepareServe(start: Start): Promise<Prepared> {
           catalogue: models.catalogue,
           warning: exposure(config),
           proxied: proxies.loopbackProxied,
-          color: isColored(system),
+          color: isColored(system, "err"),
           key: own?.key.value,
         }));}
       if (losesClients(Deno.version.deno)) {
@@ -166,12 +170,12 @@ export async function prepareServe(start: Start): Promise<Prepared> {
 
 /** The log: asynchronous, so that a standard error which nobody reads holds up no answer. */
 function createLog({ system, config }: Start): Partial<QueuedLog> & { log: Log } {
-  const options = { level: config.logLevel, format: config.logFormat, color: isColored(system) };
+  const options = {
+    level: config.logLevel,
+    format: config.logFormat,
+    color: isColored(system, "err"),
+  };
   return system.sendErr
     ? queuedLog(options, system.sendErr)
     : { log: new Log({ ...options, write: system.err }) };
-}
-
-function isColored(system: System): boolean {
-  return system.terminal.err && !system.variable("NO_COLOR");
 }

@@ -67,6 +67,8 @@ export interface Config {
   readonly shutdownTime: number;
   /** A file of certificates to trust in addition. */
   readonly caFile?: string;
+  /** Flag → how it was set, for messages: `--host`, `FD_BRIDGE_HOST (in ./.env)`. Only what was set. */
+  readonly setBy?: Readonly<Record<string, string>>;
 }
 
 /** Where a setting's value came from. */
@@ -139,14 +141,15 @@ function fail(setting: Setting, expected: string): never {
 
 const SECONDS = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$/i;
 const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-const BYTES = /^(\d+(?:\.\d+)?)\s*(b|kb|mb|gb)?$/i;
-const SIZES: Record<string, number> = { b: 1, kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 };
+const BYTES = /^(\d+(?:\.\d+)?)\s*([kmg]?)i?b?$/i;
+const SIZES: Record<string, number> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 /** Timers count in 32 bits: a day is far more than any setting needs. */
 const LONGEST = 24 * 3_600_000;
 
 /** Reads one setting's text by the kind of its flag. */
 function read(setting: Setting): string | boolean | number | string[] | undefined {
-  const { flag, text } = setting;
+  const { flag } = setting;
+  const text = setting.text?.trim();
   if (text === undefined) {
     return flag.kind === "boolean" ? false : flag.kind === "list" ? [] : undefined;
   }
@@ -170,9 +173,7 @@ function read(setting: Setting): string | boolean | number | string[] | undefine
     }
     case "bytes": {
       const match = BYTES.exec(text);
-      const bytes = match
-        ? Math.floor(Number(match[1]) * SIZES[(match[2] ?? "b").toLowerCase()])
-        : NaN;
+      const bytes = match ? Math.floor(Number(match[1]) * SIZES[match[2].toLowerCase()]) : NaN;
       return bytes >= 1 && bytes <= 2 ** 30
         ? bytes
         : fail(setting, "a size such as 32MB, 1GB at most");
@@ -180,10 +181,9 @@ function read(setting: Setting): string | boolean | number | string[] | undefine
     case "list":
       return text.split(",").map((word) => word.trim()).filter((word) => word !== "");
     default:
-      if (flag.choices && !flag.choices.includes(text)) {
+      if (flag.choices === undefined) return setting.text;
+      return flag.choices.find((choice) => choice === text.toLowerCase()) ??
         fail(setting, `one of ${flag.choices.join(", ")}`);
-      }
-      return text;
   }
 }
 
@@ -207,20 +207,27 @@ function read(setting: Setting): string | boolean | number | string[] | undefine
 export function readConfig(rows: readonly Setting[]): Config {
   const values: Record<string, unknown> = {};
   for (const row of rows) values[row.flag.name] = read(row);
+  const setBy = Object.fromEntries(
+    rows.filter(({ origin }) => origin !== "default").map((row) => [row.flag.name, nameOf(row)]),
+  );
   const gateway = rows.find((row) => row.flag.name === "gateway")!;
   const host = String(values.host).toLowerCase();
   const clientKey = values["client-key"] as string | undefined;
   if (clientKey !== undefined && !/^[\x21-\x39\x3b-\x7e]{8,256}$/.test(clientKey)) {
     throw new BridgeError(
       "config",
-      "The client key must be 8 to 256 printable characters without spaces and colons.",
+      `The client key (${
+        setBy["client-key"]
+      }) must be 8 to 256 printable characters without spaces and colons.`,
     );
   }
   for (const origin of values["allow-origin"] as string[]) {
     if (!isOrigin(origin)) {
       throw new BridgeError(
         "config",
-        `--allow-origin is "${origin}": expected an origin such as https://app.example.com, without a path.`,
+        `${
+          setBy["allow-origin"]
+        } is "${origin}": expected an origin such as https://app.example.com, without a path.`,
       );
     }
   }
@@ -250,6 +257,7 @@ export function readConfig(rows: readonly Setting[]): Config {
     page: values.page as boolean,
     shutdownTime: values["shutdown-time"] as number,
     caFile: values["ca-file"] as string | undefined,
+    setBy,
   });
 }
 
@@ -288,7 +296,9 @@ export function exposure(config: Config): string | undefined {
   if (config.clientKey === undefined) {
     throw new BridgeError(
       "config",
-      `--host ${config.host} lets other machines in: set --client-key (or FD_BRIDGE_CLIENT_KEY) to a secret that they must send, or listen on 127.0.0.1.`,
+      `${
+        config.setBy?.host ?? "--host"
+      } is ${config.host}, which lets other machines in: set --client-key (or FD_BRIDGE_CLIENT_KEY) to a secret that they must send, or listen on 127.0.0.1.`,
     );
   }
   return `Listening on ${config.host}: other machines can reach the bridge, over plain HTTP. They need the client key.`;

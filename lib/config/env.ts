@@ -115,6 +115,14 @@ function hostOf(address: string): string | undefined {
   return URL.canParse(url) ? new URL(url).hostname : undefined;
 }
 
+/** The text with quoted values blanked, which may have several lines; the lines stay where they are. */
+function withoutQuoted(text: string): string {
+  return text.replace(
+    /^(\s*(?:export[ \t]+)?[\w.-]+[ \t]*=[ \t]*)("[^"]*\n[^"]*"|'[^']*\n[^']*')/gm,
+    (_, name: string, value: string) => name + value.replace(/[^\n]/g, ""),
+  );
+}
+
 /** A file's variables; lines that are none are told. */
 function parseEnv(path: string, text: string, warnings: string[]): Record<string, string> {
   if (text.includes("\0")) {
@@ -123,14 +131,28 @@ function parseEnv(path: string, text: string, warnings: string[]): Record<string
       `${path}: the env file is not UTF-8 (Windows writes UTF-16 with ">"): save it as UTF-8.`,
     );
   }
-  text.split(/\r\n|\r|\n/).forEach((line, at) => {
-    if (/^\s*(#|$)/.test(line) || /^\s*(export\s+)?[\w.-]+\s*=/.test(line)) return;
-    const colon = /^\s*([A-Z][A-Z\d_]+)\s*:\s*\S/.exec(line);
-    if (colon) {
-      warnings.push(
-        `${path}:${at + 1}: expected ${colon[1]}=…, found a colon; the line is not read.`,
-      );
+  withoutQuoted(text).split(/\r\n|\r|\n/).forEach((line, at) => {
+    if (/^\s*(#|$)/.test(line)) return;
+    const where = `${path}:${at + 1}`;
+    const [, name, value] = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=(.*)$/.exec(line) ?? [];
+    const reference = /^(?:FD_BRIDGE_|DATABRICKS_)/.test(name ?? "") && /\$\{?\w+\}?/.exec(value);
+    if (reference && !/^\s*["']?$/.test(value)) {
+      const wanted = reference[0].replace(/[${}]/g, "");
+      if (!new RegExp(`^\\s*(export\\s+)?${wanted}\\s*=`, "m").test(text)) {
+        warnings.push(
+          `${where}: ${name} has ${
+            reference[0]
+          } in it, which this file doesn't set: write the value itself.`,
+        );
+      }
     }
+    if (name !== undefined || /^\s*(export\s+)?[\w.-]+\s*=/.test(line)) return;
+    const colon = /^\s*([A-Z][A-Z\d_]+)\s*:\s*\S/.exec(line);
+    warnings.push(
+      colon
+        ? `${where}: expected ${colon[1]}=…, found a colon; the line is not read.`
+        : `${where}: expected NAME=value; the line is not read.`,
+    );
   });
   let variables: Record<string, string>;
   try {

@@ -7,6 +7,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { BridgeError } from "../errors.ts";
+import { didYouMean } from "../suggest.ts";
 
 /** How the text of a flag is read. `seconds` takes `10`, `500ms`, `10s`, `5m`; `bytes` takes `32MB`. */
 export type FlagKind =
@@ -53,41 +54,98 @@ export interface Command {
   readonly help: string;
   /** The words that may follow it, for completions. */
   readonly words?: readonly string[];
+  /** Words after which a file follows, for completions. */
+  readonly fileAfter?: readonly string[];
+  /** Whether models may follow it, for completions. */
+  readonly takesModels?: boolean;
+  /** The most words that may follow it; any number where this is missing. */
+  readonly most?: number;
+  /** What its words mean, for its own page of the help. */
+  readonly about?: readonly (readonly [word: string, text: string])[];
+  /** A line that one may type, for its own page. */
+  readonly example?: string;
 }
 
 /** Every command of the program. */
 export const COMMANDS: readonly Command[] = [
-  { name: "serve", usage: "", help: "Run the bridge (the default)" },
+  { name: "serve", usage: "", help: "Run the bridge (the default)", most: 0 },
   {
     name: "models",
     usage: "[update FILE | sync]",
     help: "Show the models, or bring the list up to date",
     words: ["update", "sync"],
+    fileAfter: ["update"],
+    about: [
+      [
+        "update FILE",
+        "Take the names from a text, such as the table copied from the AI Gateway page",
+      ],
+      ["update -", "The same from the standard input"],
+      ["sync", "Ask the workspace (DATABRICKS_HOST) for its models"],
+    ],
+    example: "pbpaste | fd-bridge models update - --dry-run",
   },
   {
     name: "doctor",
     usage: "[MODEL ...]",
     help: "Find out what is wrong, from the settings to the models",
+    takesModels: true,
+    about: [["MODEL", "A model to ask; without one the doctor asks those that you choose"]],
+    example: "fd-bridge doctor --quick",
   },
   {
     name: "usage",
     usage: "[--days N] [--by KEY]",
     help: "Show requests, tokens and cost of the last days",
+    most: 0,
+    example: "fd-bridge usage --days 30 --by model",
   },
-  { name: "logs", usage: "--last-error", help: "Show what is known of the last failed request" },
-  { name: "login", usage: "[HOST]", help: "Log in with the Databricks CLI" },
+  {
+    name: "logs",
+    usage: "--last-error",
+    help: "Show what is known of the last failed request",
+    most: 0,
+    example: "fd-bridge logs --last-error",
+  },
+  {
+    name: "login",
+    usage: "[HOST]",
+    help: "Log in with the Databricks CLI",
+    most: 1,
+    about: [["HOST", "The workspace's address, where no profile has it"]],
+    example: "fd-bridge login adb-1234567890123456.7.azuredatabricks.net",
+  },
   {
     name: "key",
     usage: "[--rotate]",
     help: "Print the key that a bridge with its own token asks for",
+    most: 0,
+    example: "fd-bridge key",
   },
-  { name: "config", usage: "[--json]", help: "Show the files and settings in force" },
+  {
+    name: "config",
+    usage: "[--json]",
+    help: "Show the files and settings in force",
+    most: 0,
+    example: "fd-bridge config --json",
+  },
   {
     name: "completions",
     usage: "SHELL",
     help: "Print a shell's completion script",
     words: ["bash", "zsh", "fish", "powershell"],
+    about: [["SHELL", "bash, zsh, fish or powershell"]],
+    example: "source <(fd-bridge completions bash)",
   },
+  {
+    name: "help",
+    usage: "[COMMAND]",
+    help: "Show this help, or a command's own",
+    most: 1,
+    about: [["COMMAND", "The command to explain"]],
+    example: "fd-bridge help models",
+  },
+  { name: "version", usage: "", help: "Print the version", most: 0, example: "fd-bridge version" },
 ];
 
 /** The settings of the server; `config` takes them to show what would be in force with them. */
@@ -224,7 +282,7 @@ export const FLAGS: readonly Flag[] = [
     kind: "seconds",
     value: "TIME",
     default: "10s",
-    help: "How long a connection to the gateway may take",
+    help: "How long a connection to the gateway may take; 0 for no limit",
     commands: SERVE,
   },
   {
@@ -233,7 +291,7 @@ export const FLAGS: readonly Flag[] = [
     kind: "seconds",
     value: "TIME",
     default: "10m",
-    help: "How long the gateway may take to begin its answer",
+    help: "How long the gateway may take to begin its answer; 0 for no limit",
     commands: SERVE,
   },
   {
@@ -242,7 +300,7 @@ export const FLAGS: readonly Flag[] = [
     kind: "seconds",
     value: "TIME",
     default: "5m",
-    help: "How long a stream may be silent",
+    help: "How long a stream may be silent; 0 for no limit",
     commands: SERVE,
   },
   {
@@ -269,7 +327,7 @@ export const FLAGS: readonly Flag[] = [
     kind: "seconds",
     value: "TIME",
     default: "10s",
-    help: "Time for all retries of a request together",
+    help: "Time for all retries of a request together; 0 for none",
     commands: SERVE,
   },
   {
@@ -294,7 +352,7 @@ export const FLAGS: readonly Flag[] = [
     kind: "seconds",
     value: "TIME",
     default: "10s",
-    help: "How long running streams may go on after Ctrl-C",
+    help: "How long running streams may go on after Ctrl-C; 0 to end at once",
     commands: SERVE,
   },
   {
@@ -360,15 +418,27 @@ export const FLAGS: readonly Flag[] = [
     commands: ["doctor"],
   },
   {
+    name: "fix",
+    kind: "boolean",
+    help: "Write what was learned of the models into models.json",
+    commands: ["doctor"],
+  },
+  {
     name: "timeout",
     kind: "seconds",
     value: "TIME",
     default: "60s",
-    help: "How long a model may take for its whole answer",
+    help: "How long a model may take for its whole answer; 0 for no limit",
     commands: ["doctor"],
   },
-  { name: "version", short: "V", kind: "boolean", help: "Print the version and leave" },
-  { name: "help", short: "h", kind: "boolean", help: "Print this help and leave" },
+  { name: "version", short: "V", kind: "boolean", help: "Print the version, and end" },
+  { name: "help", short: "h", kind: "boolean", help: "Print this help, and end" },
+  {
+    name: "all",
+    kind: "boolean",
+    help: "Print the help with every flag, and end",
+    commands: ["serve", "help"],
+  },
 ];
 
 /** What was typed, before it is checked against the environment: see `config.ts`. */
@@ -384,7 +454,7 @@ export interface CommandLine {
 /**
  * Reads the command line.
  *
- * @param args The arguments without the program's name, `Deno.args`.
+ * @param typed The arguments without the program's name, `Deno.args`.
  * @returns The command, its words and its flags, values still as text.
  * @throws {BridgeError} kind `usage`: an unknown flag or command, a flag without its value, or one that the command does not take.
  *
@@ -396,7 +466,8 @@ export interface CommandLine {
  * if (line.command !== "serve" || line.flags.port !== "9090") throw new Error("port is kept as text");
  * ```
  */
-export function parseCommandLine(args: readonly string[]): CommandLine {
+export function parseCommandLine(typed: readonly string[]): CommandLine {
+  const args = withNegativeValues(typed);
   const unknown: string[] = [];
   const booleans = FLAGS.filter((flag) => flag.kind === "boolean");
   const parsed: Record<string, unknown> & { _: (string | number)[] } = parseArgs([...args], {
@@ -420,12 +491,17 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
 
   const [first, ...rest] = parsed._.map(String);
   const command = first ?? "serve";
-  if (!COMMANDS.some((row) => row.name === command)) {
+  const row = COMMANDS.find((row) => row.name === command);
+  if (row === undefined) {
+    const names = COMMANDS.map((row) => row.name);
     throw new BridgeError(
       "usage",
-      `There is no command "${command}". Commands: ${COMMANDS.map((row) => row.name).join(", ")}.`,
+      `There is no command "${command}".${didYouMean(command, names)} Commands: ${
+        names.join(", ")
+      }.`,
     );
   }
+  checkWords(row, rest);
   const flags: Record<string, string | boolean | readonly string[]> = {};
   for (const flag of FLAGS) {
     const value = parsed[flag.name];
@@ -450,26 +526,34 @@ function wasTyped(flag: Flag, args: readonly string[]): boolean {
   );
 }
 
+/** A value such as `-1` behind a flag that takes one is that flag's, not a flag of its own. */
+function withNegativeValues(args: readonly string[]): string[] {
+  const out: string[] = [];
+  for (const arg of args) {
+    const flag = FLAGS.find(({ name }) => out.at(-1) === `--${name}`);
+    if (/^-\d/.test(arg) && flag && flag.kind !== "boolean") out.push(`${out.pop()}=${arg}`);
+    else out.push(arg);
+  }
+  return out;
+}
+
+/** Words beyond those that a command takes are refused: they would be passed over without a word. */
+function checkWords({ name, usage, most }: Command, words: readonly string[]): void {
+  if (most === undefined || words.length <= most) return;
+  const extra = words.slice(most).map((word) => `"${word}"`).join(" ");
+  throw new BridgeError(
+    "usage",
+    `\`fd-bridge ${name}\` takes ${
+      most === 0 ? "no words" : "one word"
+    }: what is ${extra}? Expected \`fd-bridge ${`${name} ${usage}`.trim()}\`; flags begin with --.`,
+  );
+}
+
 function unknownFlag(typed: string): BridgeError {
   const name = typed.replace(/^-+/, "").replace(/=.*$/s, "");
-  const nearest = FLAGS.map((flag) => ({ flag, distance: distance(name, flag.name) }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  const hint = nearest.distance <= 3 ? ` Did you mean --${nearest.flag.name}?` : "";
+  const hint = didYouMean(name, FLAGS.map((flag) => flag.name), (flag) => `--${flag}`);
   return new BridgeError(
     "usage",
     `There is no flag "${typed.replace(/=.*$/s, "")}".${hint} See fd-bridge --help.`,
   );
-}
-
-/** Edit distance, for "did you mean". Both are short. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
-    }
-    row = next;
-  }
-  return row[b.length];
 }

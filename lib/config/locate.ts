@@ -99,6 +99,7 @@ export interface FoundModels {
  * @param place The system.
  * @param read Reads files.
  * @param embedded The text of the embedded list.
+ * @param setBy What the user named the file by. @default {"--models"}
  * @throws {BridgeError} kind `config`, when a file is there but can't be read or doesn't fit.
  *
  * @example
@@ -115,9 +116,10 @@ export async function findModels(
   place: Place,
   read: ReadText,
   embedded: string,
+  setBy = "--models",
 ): Promise<FoundModels> {
   if (named !== undefined) {
-    const text = await readNamed(named, "the models file", read);
+    const text = await readNamed(named, `the models file of ${setBy}`, read);
     return { catalogue: parseModels(text, named), path: named };
   }
   const folder = configFolder(place);

@@ -170,6 +170,7 @@ export async function readCertificates(
  *
  * @param caFile The file, or undefined where none is named.
  * @param system The environment and the files.
+ * @param setBy What the user named the file by. @default {"--ca-file"}
  * @returns Certificates (PEM) to trust beside those that Deno trusts; undefined where there are none.
  * @throws {BridgeError} kind `config`, as {@linkcode readCertificates}, for either file: Deno would say it with the first request only.
  *
@@ -186,11 +187,12 @@ export async function readCertificates(
 export async function readAuthorities(
   caFile: string | undefined,
   { variable, setVariable, readText }: NetworkEnvironment & { readonly readText: ReadText },
+  setBy = "--ca-file",
 ): Promise<string | undefined> {
   const denoCert = variable("DENO_CERT");
   if (denoCert) await readCertificates(denoCert, "DENO_CERT", readText);
   if (caFile === undefined || caFile === denoCert) return undefined;
-  const certificates = await readCertificates(caFile, "--ca-file", readText);
+  const certificates = await readCertificates(caFile, setBy, readText);
   if (denoCert || setVariable === undefined) return certificates;
   setVariable("DENO_CERT", caFile);
   return undefined;

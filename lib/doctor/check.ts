@@ -6,6 +6,7 @@
 
 import { maskSecrets } from "../errors.ts";
 import { type Paint, printable } from "../system/terminal.ts";
+import { wrap } from "../system/wrap.ts";
 
 /** `ok`: well. `warn`: works, not as it should. `fail`: doesn't work. `skip`: not looked at, or not there and not needed. */
 export type Status = "ok" | "warn" | "fail" | "skip";
@@ -38,6 +39,7 @@ const WIDTH = 12;
  * @param check What was found.
  * @param paint Colours.
  * @param width The width of the names' column.
+ * @param columns The most characters of a line; a longer one goes on below. @default {Infinity}
  *
  * @example
  * ```ts
@@ -48,14 +50,31 @@ const WIDTH = 12;
  * if (line !== "  ✗ port          taken → use --port\n") throw new Error(line);
  * ```
  */
-export function checkLine(check: Check, paint: Paint, width: number = WIDTH): string {
+export function checkLine(
+  check: Check,
+  paint: Paint,
+  width: number = WIDTH,
+  columns: number = Infinity,
+): string {
   const [mark, color] = MARKS[check.status];
   const detail = maskSecrets(printable(check.detail, 600));
-  const remedy = check.remedy
-    ? ` ${paint("cyan", `→ ${maskSecrets(printable(check.remedy, 600))}`)}`
-    : "";
-  const shown = check.status === "skip" ? paint("gray", detail) : detail;
-  return `  ${paint(color, mark)} ${check.name.padEnd(width)}  ${shown}${remedy}\n`;
+  const remedy = check.remedy ? `→ ${maskSecrets(printable(check.remedy, 600))}` : "";
+  const shown = (text: string) => check.status === "skip" ? paint("gray", text) : text;
+  const head = `  ${paint(color, mark)} ${check.name.padEnd(width)}  `;
+  const indent = Math.max(width, check.name.length) + 6;
+  if (indent + detail.length + (remedy ? remedy.length + 1 : 0) <= columns) {
+    return `${head}${shown(detail)}${remedy ? ` ${paint("cyan", remedy)}` : ""}\n`;
+  }
+  // A long name leaves no room beside it.
+  const below = indent > columns / 2;
+  const margin = " ".repeat(below ? 6 : indent);
+  const lines = [
+    ...wrap(detail, columns - margin.length).map(shown),
+    ...remedy ? wrap(remedy, columns - margin.length).map((line) => paint("cyan", line)) : [],
+  ];
+  return below
+    ? `  ${paint(color, mark)} ${check.name}\n${lines.map((line) => `${margin}${line}\n`).join("")}`
+    : `${head}${lines.join(`\n${margin}`)}\n`;
 }
 
 /**

@@ -12,7 +12,7 @@
 
 import { isLoopback } from "../config/base_url.ts";
 import { isObject, type JsonObject } from "../json.ts";
-import type { Catalog } from "../models/catalog.ts";
+import { type Catalog, entryIn } from "../models/catalog.ts";
 import type { Machine, System } from "../system/system.ts";
 import type { Check } from "./check.ts";
 
@@ -256,7 +256,7 @@ function checkModel(provider: string, model: string | undefined, catalogue: Cata
   if (model === undefined) {
     return { name, status: "fail", detail: "ForgeCode has no model chosen.", remedy };
   }
-  const entry = catalogue.models.find(({ id }) => id === model);
+  const entry = entryIn(catalogue, model);
   if (entry === undefined || entry.gone) {
     const what = entry ? "gone from the gateway" : "not in the list";
     return { name, status: "fail", detail: `ForgeCode's model ${model} is ${what}.`, remedy };

@@ -5,7 +5,7 @@
  */
 
 import { bareName, familyOf } from "../models/families.ts";
-import type { Catalog } from "../models/catalog.ts";
+import { type Catalog, suggestModel } from "../models/catalog.ts";
 import type { Start } from "../system/system.ts";
 import type { Terminal } from "../system/terminal.ts";
 import { type ModelCheck, probe, type ProbeOptions } from "./probe.ts";
@@ -83,16 +83,17 @@ export async function askModels(
     while (next < models.length) {
       const at = next++;
       const check = await probe(models[at], options);
-      found[at] = known.has(check.name)
-        ? check
-        : { ...check, detail: `${check.detail} (not in the list)` };
+      found[at] = known.has(check.name) ? check : {
+        ...check,
+        detail: `${check.detail} (not in the list)${suggestModel(options.catalogue, check.name)}`,
+      };
       done++;
       spinner.pause(() => {
         for (let ready = found[shown]; ready !== undefined; ready = found[++shown]) {
           report.add("Models", ready, width);
         }
       });
-      spinner.update(`Asked ${done} of ${models.length} models`);
+      spinner.update(`Asking models: ${done}/${models.length}`);
     }
   };
   try {

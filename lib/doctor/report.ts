@@ -44,6 +44,7 @@ export class Report {
   readonly #system: ReportSystem;
   readonly #json: boolean;
   readonly #paint: Paint;
+  readonly #columns: number | undefined;
   #section: Section | undefined;
 
   /**
@@ -56,6 +57,7 @@ export class Report {
     this.#system = system;
     this.#json = json;
     this.#paint = paintFor(system, "out");
+    this.#columns = system.terminal.out ? system.terminal.columns ?? 80 : undefined;
   }
 
   /**
@@ -73,24 +75,28 @@ export class Report {
       out(`${this.#section ? "\n" : ""}${this.#paint("bold", section)}\n`);
       this.#section = section;
     }
-    out(checkLine(check, this.#paint, width));
+    out(checkLine(check, this.#paint, width, this.#columns));
   }
 
   /** Writes the sum; gives the exit code. */
   end(): number {
     const { out, version } = this.#system;
     const well = isWell(this.checks);
-    const bad = this.checks.filter(({ status }) => status === "fail" || status === "warn").length;
+    const bad = this.checks.filter(({ status }) => status === "fail" || status === "warn");
     if (this.#json) {
       out(JSON.stringify({ ok: well, version, checks: this.checks }, null, 2) + "\n");
     } else {
       out(
-        well
-          ? `\n${this.#paint("green", "All is well.")}\n`
-          : `\n${
-            this.#paint("red", bad === 1 ? "One thing is not well." : `${bad} things are not well.`)
-          }\n`,
+        well ? `\n${this.#paint("green", "All is well.")}\n` : `\n${
+          this.#paint(
+            "red",
+            bad.length === 1 ? "One thing is wrong:" : `${bad.length} things are wrong:`,
+          )
+        }\n`,
       );
+      // The list above may be longer than a screen.
+      const width = Math.max(0, ...bad.map(({ name }) => name.length));
+      for (const check of bad) out(checkLine(check, this.#paint, width, this.#columns));
     }
     return well ? 0 : 1;
   }

@@ -92,6 +92,8 @@ export interface ErrorSource {
   advice?: boolean;
   /** Whether a 429 that names no time gets a `Retry-After` of the bridge's own. @default {true} */
   retryAfter?: boolean;
+  /** A sentence to put behind the advice, with a space before it. */
+  readonly suggestion?: string;
 }
 
 /** Statuses after which repeating the request may help. */
@@ -175,15 +177,19 @@ export function gatewayError(
     const value = source.headers?.get(name);
     if (value) headers[name] = shown(value, source.secrets).slice(0, MAX_WORD);
   }
-  return new BridgeError("gateway", advice ? `${words} [fd-bridge: ${advice}]` : words, {
-    status: ownStatus,
-    type: brief(parts.type) ?? TYPES[ownStatus] ??
-      (ownStatus >= 500 ? "server_error" : "invalid_request_error"),
-    param: brief(parts.param) ?? null,
-    code: typeof parts.code === "number" ? parts.code : brief(parts.code) ?? null,
-    headers,
-    refused: status >= 400,
-  });
+  return new BridgeError(
+    "gateway",
+    advice ? `${words} [fd-bridge: ${advice}${source.suggestion ?? ""}]` : words,
+    {
+      status: ownStatus,
+      type: brief(parts.type) ?? TYPES[ownStatus] ??
+        (ownStatus >= 500 ? "server_error" : "invalid_request_error"),
+      param: brief(parts.param) ?? null,
+      code: typeof parts.code === "number" ? parts.code : brief(parts.code) ?? null,
+      headers,
+      refused: status >= 400,
+    },
+  );
 }
 
 function readParts(

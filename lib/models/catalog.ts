@@ -11,6 +11,8 @@ import type { DialectName } from "../dialects/dialect.ts";
 import { BridgeError } from "../errors.ts";
 import { bareName, familyOf } from "./families.ts";
 import { isObject, type JsonObject } from "../json.ts";
+import { didYouMean } from "../suggest.ts";
+import { oddities } from "./oddities.ts";
 import { guessJsonc, placeOf, readJsonc, type TextPlace } from "./jsonc.ts";
 
 /** `models.schema.json`: what editors complete by is what the program checks by. */
@@ -44,6 +46,54 @@ export interface Catalog {
   readonly models: readonly ModelEntry[];
   /** Where the list came from, for people. */
   readonly source: string;
+  /** What is strange in the file, though it can be used: a line each, with the file's name. */
+  readonly warnings?: readonly string[];
+}
+
+/** The most models of a list: more than any workspace has. */
+const MOST_MODELS = 100_000;
+
+/** List → its models by name; the last one found counts. */
+const indexes = new WeakMap<readonly ModelEntry[], ReadonlyMap<string, ModelEntry>>();
+
+/**
+ * A model of the list, or undefined where it has none of that name.
+ *
+ * @example
+ * ```ts
+ * import { entryIn, parseModels } from "./catalog.ts";
+ *
+ * const catalogue = parseModels('{"models": ["m"]}', "models.json");
+ * if (entryIn(catalogue, "m")?.id !== "m") throw new Error("m is there");
+ * ```
+ */
+export function entryIn({ models }: Catalog, id: string): ModelEntry | undefined {
+  let index = indexes.get(models);
+  if (index === undefined) {
+    index = new Map(models.map((entry) => [entry.id, entry]));
+    indexes.set(models, index);
+  }
+  return index.get(id);
+}
+
+/**
+ * "Did you mean", for a model that the list hasn't: a sentence with a space before it, or nothing.
+ *
+ * @param catalogue The list in force.
+ * @param id What was asked for.
+ *
+ * @example
+ * ```ts
+ * import { parseModels, suggestModel } from "./catalog.ts";
+ *
+ * const catalogue = parseModels('{"models": ["databricks-gpt-5"]}', "models.json");
+ * const hint = suggestModel(catalogue, "databricks-gtp-5");
+ * if (hint !== " Did you mean databricks-gpt-5?") throw new Error(hint);
+ * ```
+ */
+export function suggestModel(catalogue: Catalog, id: string): string {
+  if (entryIn(catalogue, id) !== undefined) return "";
+  return didYouMean(id, catalogue.models.filter(({ gone }) => gone !== true).map(({ id }) => id));
 }
 
 /** The surfaces that every gateway has (`gateway.md`, "Surfaces"). A file's `endpoints` are laid over these. */
@@ -66,6 +116,12 @@ const RESPONSES_MODELS = /^(gpt-(?!oss)|codex|o\d|grok)/;
 
 /** The latest `created` is a file's own; this one stands where a model has none. Seconds since 1970. */
 const CREATED = 1_735_689_600;
+
+/** The fields that the schema describes. */
+const KNOWN_FIELDS = {
+  file: Object.keys(schema.properties),
+  model: Object.keys(schema.definitions.model.properties),
+};
 
 /** A text and what to call it in messages. */
 interface Source {
@@ -132,6 +188,12 @@ export function parseModels(text: string, source: string): Catalog {
     throw new BridgeError("config", `${source}: ${at(error)}: this is not JSON: ${error.reason}.`);
   }
   const from: Source = { text: clean, name: source };
+  const count = isObject(value) && Array.isArray(value.models) ? value.models.length : 0;
+  if (count > MOST_MODELS) {
+    const most = MOST_MODELS.toLocaleString("en");
+    const message = `too many models: expected ${most} at most, got ${count.toLocaleString("en")}`;
+    throw new BridgeError("config", `${source}: ${message}.`);
+  }
   const mismatch = validate(value, MODELS_SCHEMA);
   if (mismatch) {
     const { path, expected, got } = mismatch;
@@ -141,7 +203,8 @@ export function parseModels(text: string, source: string): Catalog {
   const endpoints = readEndpoints(file.endpoints);
   const models = file.models.map((entry) => typeof entry === "string" ? { id: entry } : entry);
   checkEntries(models, endpoints, from);
-  return { endpoints, models, source };
+  const warnings = oddities(clean, file, KNOWN_FIELDS).map((line) => `${source}: ${line}`);
+  return { endpoints, models, source, warnings };
 }
 
 /**
@@ -218,7 +281,7 @@ export function surfaceRoute(catalogue: Catalog, surface: string): Route | undef
  * ```
  */
 export function routeOf(catalogue: Catalog, model: string, body: DialectName): Route {
-  const entry = catalogue.models.find((entry) => entry.id === model);
+  const entry = entryIn(catalogue, model);
   const family = FAMILY_ROUTES.find((row) => row.name.test(model))!.surface;
   const surface = entry?.endpoint ?? family;
   const preferred = body === "chat" && surface === "openai"

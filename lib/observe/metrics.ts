@@ -76,6 +76,16 @@ export class Metrics {
     series.set(key, (series.get(key) ?? 0) + by);
   }
 
+  /** The sum of a counter over all label sets that have the given labels. */
+  sum(name: CounterName, labels: Readonly<Record<string, string>> = {}): number {
+    const wanted = labelText(labels).replace(/^\{|\}$/g, "");
+    let sum = 0;
+    for (const [key, value] of this.#counters.get(name) ?? []) {
+      if (key.includes(wanted)) sum += value;
+    }
+    return sum;
+  }
+
   /** Adds a time, in milliseconds, to a histogram. */
   observe(name: HistogramName, ms: number): void {
     let histogram = this.#histograms.get(name);

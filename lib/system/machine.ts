@@ -123,6 +123,26 @@ function complain(text: string): void {
   }
 }
 
+/** Writes to standard output. Where its reader has gone, as `head` does, nobody wants the rest: the program ends. */
+function print(text: string): void {
+  try {
+    let bytes = encoder.encode(text);
+    while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    Deno.exit(0);
+  }
+}
+
+/** The width of the terminal; undefined where there is none. */
+function columns(): number | undefined {
+  try {
+    return Deno.consoleSize().columns || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Signals that Windows doesn't have. */
 const NOT_ON_WINDOWS = new Set(["SIGTERM", "SIGHUP"]);
 
@@ -148,11 +168,11 @@ export function createSystem(version: string, embeddedModels: string): System {
     variable: (name) => Deno.env.get(name),
     setVariable: (name, value) => Deno.env.set(name, value),
     readText,
-    out: (text) => Deno.stdout.writeSync(encoder.encode(text)),
+    out: print,
     err: complain,
     sendErr: (bytes) => Deno.stderr.write(bytes),
     machine,
-    terminal: { out: Deno.stdout.isTerminal(), err: Deno.stderr.isTerminal() },
+    terminal: { out: Deno.stdout.isTerminal(), err: Deno.stderr.isTerminal(), columns: columns() },
     onSignal(name, handler) {
       if (Deno.build.os === "windows" && NOT_ON_WINDOWS.has(name)) return;
       Deno.addSignalListener(name, name === "SIGHUP" && isUnderNohup() ? () => {} : handler);

@@ -31,7 +31,12 @@ export interface System extends Place {
   /** What only some commands need of the machine; without it they refuse to work. */
   readonly machine?: Machine;
   /** Whether a person reads them. */
-  readonly terminal: { readonly out: boolean; readonly err: boolean };
+  readonly terminal: {
+    readonly out: boolean;
+    readonly err: boolean;
+    /** How many characters a line of the standard output's has. @default {80} */
+    readonly columns?: number;
+  };
   /** Calls a function when a signal comes. */
   readonly onSignal: (name: SignalName, handler: () => void) => void;
   /** Sets a variable of the environment, for Deno to read; nothing is set where this is missing. */

@@ -19,14 +19,41 @@ const CODES: Readonly<Record<Color, number>> = {
   green: 32,
   yellow: 33,
   cyan: 36,
-  gray: 90,
+  // Faint, not bright black: that has the colour of the background in some dark themes.
+  gray: 2,
 };
 
 /** Colours a text, or leaves it as it is. */
 export type Paint = (color: Color, text: string) => string;
 
 /**
- * The paint for one output: colours on a terminal, unless `NO_COLOR` is set.
+ * Whether an output gets colours: a terminal does, unless `NO_COLOR` is set or `TERM` is `dumb`.
+ * `FORCE_COLOR` gives them to any output, and `FORCE_COLOR=0` to none; `NO_COLOR` wins.
+ *
+ * @param system The machine.
+ * @param output Where the text goes.
+ *
+ * @example
+ * ```ts
+ * import { isColored } from "./terminal.ts";
+ *
+ * const terminal = { out: true, err: true };
+ * const variable = (name: string) => name === "TERM" ? "dumb" : undefined;
+ * if (isColored({ terminal, variable }, "out")) throw new Error("it shows none");
+ * ```
+ */
+export function isColored(
+  { terminal, variable }: Pick<System, "terminal" | "variable">,
+  output: "out" | "err",
+): boolean {
+  if (variable("NO_COLOR")) return false;
+  const forced = variable("FORCE_COLOR");
+  if (forced) return !/^(0|false)$/i.test(forced);
+  return terminal[output] && variable("TERM") !== "dumb";
+}
+
+/**
+ * The paint for one output: see {@linkcode isColored}.
  *
  * @param system The machine.
  * @param output Where the text goes.
@@ -40,10 +67,10 @@ export type Paint = (color: Color, text: string) => string;
  * ```
  */
 export function paintFor(
-  { terminal, variable }: Pick<System, "terminal" | "variable">,
+  system: Pick<System, "terminal" | "variable">,
   output: "out" | "err",
 ): Paint {
-  const color = terminal[output] && !variable("NO_COLOR");
+  const color = isColored(system, output);
   return (name, text) => color && text !== "" ? `\x1b[${CODES[name]}m${text}\x1b[0m` : text;
 }
 
@@ -162,7 +189,7 @@ export class Terminal {
    * @param text What takes time.
    */
   spin(text: string): Spinner {
-    if (!this.#system.terminal.err) {
+    if (!this.#system.terminal.err || this.#system.variable("TERM") === "dumb") {
       return { update: () => {}, pause: (write) => write(), stop: () => {} };
     }
     const paint = paintFor(this.#system, "err");

@@ -47,6 +47,14 @@ export function bashCompletions(commands: readonly CommandWords[]): string {
       "return",
     ] as const,
   ];
+  const fileRows = commands.filter(({ fileAfter }) => fileAfter.length > 0).map((
+    { name, fileAfter },
+  ) =>
+    [
+      fileAfter.map((word) => `${name}:${word}`),
+      "compopt -o filenames 2>/dev/null; _fd_bridge_files; return",
+    ] as const
+  );
   const commandRows = commands.map(({ name, flags, words }) =>
     [
       [name],
@@ -61,7 +69,7 @@ _fd_bridge_files() {
 }
 
 _fd_bridge() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" previous="" command="" flags="" words="" word skip="" i
+  local current="\${COMP_WORDS[COMP_CWORD]}" joined="" previous="" command="" flags="" words="" word skip="" i
   [ "$COMP_CWORD" -gt 0 ] && previous="\${COMP_WORDS[COMP_CWORD - 1]}"
   COMPREPLY=()
 
@@ -71,6 +79,15 @@ _fd_bridge() {
   elif [ "$previous" = "=" ] && [ "$COMP_CWORD" -gt 1 ]; then
     previous="\${COMP_WORDS[COMP_CWORD - 2]}"
   fi
+  # Where it was taken out, a value is offered with its flag before it.
+  case "$current" in
+  --*=*) previous="\${current%%=*}"; joined="$previous="; current="\${current#*=}" ;;
+  esac
+  _fd_bridge_words
+  [ -z "$joined" ] || COMPREPLY=("\${COMPREPLY[@]/#/$joined}")
+}
+
+_fd_bridge_words() {
   case "$previous" in
 ${cases(valueRows)}
   esac
@@ -89,6 +106,9 @@ ${cases(valueRows)}
     esac
   done
 
+  case "$command:$previous" in
+${cases(fileRows)}
+  esac
   case "\${command:-${commands[0].name}}" in
 ${cases(commandRows)}
   esac

@@ -65,6 +65,13 @@ export function fishCompletions(commands: readonly CommandWords[]): string {
         quoted(words.join(" "))
       }`
     ),
+    ...commands.flatMap(({ name, fileAfter }) =>
+      fileAfter.map((word) =>
+        `complete -c fd-bridge -n ${
+          quoted(`__fish_seen_subcommand_from ${name}; and __fish_seen_subcommand_from ${word}`)
+        } -F`
+      )
+    ),
     ...allFlags(commands).map((flag) => flagLine(flag, commands)),
     "",
   ].join("\n");

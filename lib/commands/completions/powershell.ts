@@ -20,10 +20,11 @@ function flagRow(flag: FlagWord): string {
   }; Value = $${flag.takesValue}; File = $${flag.isFile}; Choices = @(${choices}) }`;
 }
 
-function commandRow({ name, help, words, flags }: CommandWords): string {
+function commandRow({ name, help, words, flags, fileAfter }: CommandWords): string {
   return `    ${quoted(name)} = @{
     Help = ${quoted(help)}
     Words = @(${words.map(quoted).join(", ")})
+    FileAfter = @(${fileAfter.map(quoted).join(", ")})
     Flags = @(
 ${flags.map(flagRow).join("\n")}
     )
@@ -90,6 +91,8 @@ ${commands.map(commandRow).join("\n")}
       ForEach-Object { New-Result $_.Word $_.Help }
   }
   if ($command) {
+    # With no results PowerShell completes files.
+    if ($chosen.FileAfter -contains $typed[-1]) { return }
     return $chosen.Words | Where-Object { $_ -like "$wordToComplete*" } |
       ForEach-Object { New-Result $_ $_ }
   }

@@ -35,6 +35,8 @@ export interface CommandWords {
   readonly help: string;
   /** The words that may follow it. */
   readonly words: readonly string[];
+  /** Words after which a file follows. */
+  readonly fileAfter: readonly string[];
   /** Its flags, in the order of the help. */
   readonly flags: readonly FlagWord[];
 }
@@ -59,6 +61,7 @@ function flagWord(flag: Flag): FlagWord {
  *
  * @param commands The commands. @default {COMMANDS}
  * @param flags The flags. @default {FLAGS}
+ * @param models Names of models, for commands that take some. @default {[]}
  *
  * @example
  * ```ts
@@ -71,11 +74,13 @@ function flagWord(flag: Flag): FlagWord {
 export function commandWords(
   commands: readonly Command[] = COMMANDS,
   flags: readonly Flag[] = FLAGS,
+  models: readonly string[] = [],
 ): CommandWords[] {
-  return commands.map(({ name, help, words = [] }) => ({
+  return commands.map(({ name, help, words = [], fileAfter = [], takesModels }) => ({
     name,
     help,
-    words,
+    words: takesModels ? [...words, ...models] : words,
+    fileAfter,
     flags: flags.filter((flag) => !flag.commands || flag.commands.includes(name)).map(flagWord),
   }));
 }

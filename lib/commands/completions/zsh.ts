@@ -34,8 +34,13 @@ function argument(flag: FlagWord): string {
 }
 
 /** The part of one command. */
-function branch({ name, words, flags }: CommandWords): string {
-  const rest = words.length > 0 ? `\n      '*:word:(${words.map(quoted).join(" ")})'` : "";
+function branch({ name, words, flags, fileAfter }: CommandWords): string {
+  const offered = `(${words.map(quoted).join(" ")})`;
+  const rest = words.length === 0
+    ? ""
+    : fileAfter.length > 0
+    ? `\n      '1:word:${offered}' '2:file:_files'`
+    : `\n      '*:word:${offered}'`;
   return `    ${name})
       args=(
       ${flags.map(argument).join("\n      ")}${rest}

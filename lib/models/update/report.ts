@@ -6,7 +6,10 @@
 
 import type { DialectName } from "../../dialects/dialect.ts";
 import { metadataOf } from "../metadata.ts";
-import { type Catalog, routeOf } from "../catalog.ts";
+import { type Catalog, type ModelEntry, routeOf } from "../catalog.ts";
+import { bareName, familyOf } from "../families.ts";
+import { isChatModel } from "./names.ts";
+import { priceOf } from "../../observe/cost.ts";
 import type { Paint } from "../../system/terminal.ts";
 import type { Change } from "./merge.ts";
 
@@ -32,6 +35,8 @@ export interface ModelRow {
   readonly source: "file" | "embedded";
   /** Whether the gateway no longer has it. */
   readonly gone: boolean;
+  /** Dollars a million tokens; null where nobody knows. */
+  readonly price: { readonly input: number; readonly output: number } | null;
 }
 
 /**
@@ -65,8 +70,14 @@ export function modelRows(catalogue: Catalog, source: ModelRow["source"]): Model
       vision: known?.vision ?? null,
       source,
       gone: entry.gone === true,
+      price: priceIn(entry),
     };
   });
+}
+
+function priceIn({ id, price }: ModelEntry): ModelRow["price"] {
+  const known = priceOf(id, price);
+  return known ? { input: known.input, output: known.output } : null;
 }
 
 function numberIn(value: unknown): number | undefined {
@@ -119,28 +130,53 @@ export function tokensText(tokens: number | null): string {
  *
  * const catalogue = parseModels('{"models": ["databricks-gpt-5"]}', "models.json");
  * const table = modelTable(modelRows(catalogue, "file"), (_color, text) => text);
- * if (!table.includes("databricks-gpt-5  cursor   chat     400K     yes    file")) throw new Error(table);
+ * if (!table.includes("databricks-gpt-5  cursor   400K     reasoning  1.25/10")) throw new Error(table);
  * ```
  */
 export function modelTable(rows: readonly ModelRow[], paint: Paint): string {
-  const head = ["model", "surface", "dialect", "context", "tools", "source"];
-  const cells = rows.map((row) => [
-    row.id,
-    row.surface ?? "none",
-    row.dialect ?? "?",
-    tokensText(row.context),
-    row.tools === null ? "?" : row.tools ? "yes" : "no",
-    row.gone ? "gone" : row.source,
-  ]);
-  const widths = head.map((name, at) =>
-    Math.max(name.length, ...cells.map((row) => row[at].length))
-  );
-  const line = (row: readonly string[]) =>
-    row.map((cell, at) => at === row.length - 1 ? cell : cell.padEnd(widths[at])).join("  ");
-  return [
-    paint("bold", line(head)),
-    ...cells.map((row, at) => rows[at].gone ? paint("gray", line(row)) : line(row)),
-  ].join("\n") + "\n";
+  const groups = Map.groupBy(rows, ({ id }) => groupOf(id));
+  const sorted = [...groups.values()].flat();
+  const columns = COLUMNS.map(({ name, cell }) => ({ name, cells: sorted.map(cell) }))
+    // What is the same in every row tells no row from another.
+    .filter(({ cells }, at) => at === 0 || rows.length === 1 || new Set(cells).size > 1)
+    .map((column) => ({
+      ...column,
+      width: column.cells.reduce((most, { length }) => Math.max(most, length), column.name.length),
+    }));
+  const line = (of: (column: (typeof columns)[number]) => string) =>
+    columns.map((column) => of(column).padEnd(column.width)).join("  ").trimEnd();
+  const out = [paint("bold", line(({ name }) => name))];
+  for (const [at, row] of sorted.entries()) {
+    if (at > 0 && familyOf(row.id) !== familyOf(sorted[at - 1].id)) out.push("");
+    const text = line(({ cells }) => cells[at]);
+    out.push(row.gone ? paint("gray", text) : text);
+  }
+  return out.join("\n") + "\n";
+}
+
+/** The table's columns. The first one is always shown. */
+const COLUMNS: readonly { name: string; cell: (row: ModelRow) => string }[] = [
+  { name: "model", cell: ({ id }) => id },
+  { name: "surface", cell: ({ surface }) => surface ?? "none" },
+  { name: "context", cell: ({ context }) => tokensText(context) },
+  { name: "kind", cell: kindText },
+  {
+    name: "price",
+    cell: ({ price }) => price === null ? "?" : `${price.input}/${price.output}`,
+  },
+];
+
+/** What a model is good for, in a word: each kind can do what the ones before it can. */
+function kindText({ gone, id, reasoning, tools }: ModelRow): string {
+  if (gone) return "gone";
+  if (!isChatModel(id)) return "no chat";
+  return reasoning ? "reasoning" : tools ? "tools" : "chat";
+}
+
+/** Models that stand together: those of a family, open-weight ones by the first word of their names. */
+function groupOf(id: string): string {
+  const family = familyOf(id);
+  return family === "open" ? bareName(id).split("-")[0] : family;
 }
 
 /** How each kind of change is shown. */
@@ -167,7 +203,7 @@ const SHOWN = {
  * ```
  */
 export function changesText(changes: readonly Change[], total: number, paint: Paint): string {
-  const width = Math.max(...changes.map(({ id }) => id.length));
+  const width = changes.reduce((most, { id }) => Math.max(most, id.length), 0);
   const lines = changes.map(({ kind, id, surface }) => {
     const { mark, color, note } = SHOWN[kind];
     const beside = kind === "new" ? surface ?? "no surface of the list serves it" : note;

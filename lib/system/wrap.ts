@@ -1,0 +1,30 @@
+/**
+ * Texts in lines of a width.
+ *
+ * @module
+ */
+
+/**
+ * Breaks a text into lines between its words. A word that is longer than a line stands on one of its own.
+ *
+ * @param text The text.
+ * @param width The most characters of a line. @default {80}
+ * @returns The lines; at least one.
+ *
+ * @example
+ * ```ts
+ * import { wrap } from "./wrap.ts";
+ *
+ * if (wrap("one two three", 7).join("|") !== "one two|three") throw new Error("between words");
+ * ```
+ */
+export function wrap(text: string, width = 80): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines[lines.length - 1];
+    if (line === "") lines[lines.length - 1] = word;
+    else if (line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
