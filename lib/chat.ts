@@ -13,6 +13,7 @@ import {
   type Plan,
   refusalToShow,
 } from "./adapt/negotiator.ts";
+import { withCacheMarks } from "./adapt/prompt_cache.ts";
 import { type ConversationCalls, conversationOf, ownerOf } from "./adapt/tool_call_cache.ts";
 import { ownRetries } from "./adapt/retrying_clients.ts";
 import type { App } from "./app.ts";
@@ -254,13 +255,24 @@ async function ask(context: ExchangeContext): Promise<Answer> {
 /** The body in the dialect of the plan's surface, with everything that was learned about the model. */
 function encode(context: ExchangeContext, plan: Plan): JsonObject {
   const { body, client, summary, calls, exchange } = context;
+  const marks = marksPrompts(context, plan);
   const target = { path: plan.route.path, ...summary };
   const surface = surfaceDialect(plan.dialect);
   const encoded = surface.name === client.name && surface.passRequest
     ? surface.passRequest(body, target, calls)
-    : surface.encodeRequest(chatRequest(context), target, calls);
+    : surface.encodeRequest(
+      marks ? withCacheMarks(chatRequest(context), summary.model) : chatRequest(context),
+      target,
+      calls,
+    );
   exchange.dropped = encoded.dropped;
   return applyAdjustments(encoded.body, plan);
+}
+
+/** Whether prompts are marked for Claude's cache: not where the gateway has refused a mark. */
+function marksPrompts({ app }: ExchangeContext, { dialect, adjustments }: Plan): boolean {
+  return app.config.promptCache && dialect !== "responses" &&
+    !adjustments.some((one) => one.type === "drop" && one.path.includes("cache_control"));
 }
 
 /** The request as a chat completions request. */

@@ -199,6 +199,7 @@ Deno.test("discoverModels() reads the types of foundation models", async () => {
         endpoint("databricks-gpt-9", "openai/v1/responses", "mlflow/v1/chat/completions"),
         endpoint("databricks-x-1", "openai/v1/responses"),
         endpoint("databricks-y-1", "anthropic/v1/messages"),
+        endpoint("databricks-v-1", "video/v1/frames"),
         endpoint("databricks-z-1"),
         { name: "databricks-w-1", config: null },
       ],
@@ -207,11 +208,12 @@ Deno.test("discoverModels() reads the types of foundation models", async () => {
   assertEquals(offers, [
     { id: "databricks-gpt-9", surface: "mlflow", chat: true },
     { id: "databricks-x-1", surface: "openai", chat: true },
-    { id: "databricks-y-1", surface: "", chat: false },
+    { id: "databricks-y-1", surface: "anthropic", chat: true },
+    { id: "databricks-v-1", surface: "", chat: false },
     { id: "databricks-z-1" },
     { id: "databricks-w-1" },
   ]);
-  assertEquals(unusable, ["databricks-y-1"]);
+  assertEquals(unusable, ["databricks-v-1"]);
 });
 
 for (const code of [429, 500, 502, 503, 504]) {

@@ -26,6 +26,7 @@ const GROUPS: readonly { readonly title: string; readonly flags: readonly string
       "retries",
       "retry-time",
       "runaway-guard",
+      "prompt-cache",
       "shutdown-time",
     ],
   },

@@ -61,6 +61,8 @@ export interface Config {
   readonly retryTime: number;
   /** Whether the runaway guard is on. @default {true} */
   readonly runawayGuard: boolean;
+  /** Whether prompts to Claude are marked for its cache where the client doesn't. */
+  readonly promptCache: boolean;
   /** Whether browsers get the page, and its data. */
   readonly page: boolean;
   /** How long streams may finish after a signal. @default {10000} */
@@ -254,6 +256,7 @@ export function readConfig(rows: readonly Setting[]): Config {
     retries: values.retries as number,
     retryTime: values["retry-time"] as number,
     runawayGuard: values["runaway-guard"] as boolean,
+    promptCache: values["prompt-cache"] as boolean,
     page: values.page as boolean,
     shutdownTime: values["shutdown-time"] as number,
     caFile: values["ca-file"] as string | undefined,

@@ -339,6 +339,14 @@ export const FLAGS: readonly Flag[] = [
     commands: SERVE,
   },
   {
+    name: "prompt-cache",
+    env: "FD_BRIDGE_PROMPT_CACHE",
+    kind: "boolean",
+    default: "true",
+    help: "Mark prompts to Claude for its cache where the client doesn't",
+    commands: SERVE,
+  },
+  {
     name: "page",
     env: "FD_BRIDGE_PAGE",
     kind: "boolean",

@@ -6,6 +6,7 @@
  */
 
 import type { Conversation, Tool } from "./conversation.ts";
+import type { CacheCounts } from "./prompt_cache.ts";
 import type { Family } from "./traits.ts";
 import { hash, isObject, type JsonObject } from "./json.ts";
 import { type Directives, numberIn, withoutDirectives } from "./scenarios.ts";
@@ -41,6 +42,8 @@ export interface Answer {
   readonly promptTokens: number;
   /** Tokens of the request that stood in the cache. */
   readonly cachedTokens: number;
+  /** Tokens of the request that were written into the cache; undefined where the model tells no such counts. */
+  readonly writtenTokens?: number;
   /** Tokens of the answer, the thinking included. */
   readonly completionTokens: number;
   /** Tokens of the thinking. */
@@ -61,6 +64,8 @@ export interface AnswerContext {
   readonly count: number;
   /** The time in milliseconds since 1970. */
   readonly now: number;
+  /** What the prompt cache did, where the model has one that is asked by marks. */
+  readonly cache?: CacheCounts;
 }
 
 /** Tools that change something or cost something: never called unless there is nothing else. */
@@ -137,7 +142,13 @@ export function composeAnswer(conversation: Conversation, context: AnswerContext
     calls,
     finish,
     promptTokens,
-    cachedTokens: promptTokens > 1024 ? promptTokens - promptTokens % 128 : 0,
+    cachedTokens: context.cache
+      ? Math.min(context.cache.read, promptTokens)
+      : promptTokens > 1024
+      ? promptTokens - promptTokens % 128
+      : 0,
+    writtenTokens: context.cache &&
+      Math.min(context.cache.written, promptTokens - Math.min(context.cache.read, promptTokens)),
     completionTokens: Math.max(1, reasoningTokens + tokens(text) + tokensOf(calls)),
     reasoningTokens,
   };

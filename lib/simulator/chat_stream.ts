@@ -201,11 +201,15 @@ function usageIn(answer: Answer, traits: ChatTraits, last: boolean, spoken: numb
 }
 
 function usageOf(answer: Answer, traits: ChatTraits, spoken: number): JsonObject {
-  const { promptTokens, cachedTokens, reasoningTokens } = answer;
+  const { promptTokens, cachedTokens, writtenTokens, reasoningTokens } = answer;
   return {
     completion_tokens: spoken,
     prompt_tokens: promptTokens,
     total_tokens: promptTokens + spoken,
+    ...(writtenTokens === undefined ? {} : {
+      cache_read_input_tokens: cachedTokens,
+      cache_creation_input_tokens: writtenTokens,
+    }),
     ...(traits.usageDetails === "null"
       ? { completion_tokens_details: null, prompt_tokens_details: null }
       : {}),

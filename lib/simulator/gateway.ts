@@ -17,6 +17,7 @@ import type { Family, Surface } from "./traits.ts";
 import { faultOf } from "./faults.ts";
 import { hash, isObject, type JsonObject } from "./json.ts";
 import { parseModelName } from "./models.ts";
+import type { PromptCache } from "./prompt_cache.ts";
 import type { OpenRequest, Recorder } from "./recorder.ts";
 import { refusalOf, type Workspace } from "./refusals.ts";
 import { failedResponse, responseObject, responsesSteps } from "./responses_stream.ts";
@@ -53,6 +54,8 @@ export interface Gateway {
   readonly scenario: string;
   /** Whether the discovery APIs are there. */
   readonly discovery: boolean;
+  /** Claude's prompt cache. */
+  readonly promptCache: PromptCache;
 }
 
 /**
@@ -166,6 +169,9 @@ async function serve(
     directives,
     count: recorded.number,
     now: gateway.now(),
+    cache: surface === "mlflow" && family.decoder === "claude"
+      ? gateway.promptCache.use(model.bare, body)
+      : undefined,
   });
   const written = write(said, { body, surface, family, conversation, directives });
   const streams = (body.stream === true || directives.has("stream-for-json")) &&

@@ -17,6 +17,7 @@ import {
   OWN_ENDPOINTS,
   UNITY_CATALOG_ONLY,
 } from "./models.ts";
+import { PromptCache } from "./prompt_cache.ts";
 import { type RecordedRequest, Recorder } from "./recorder.ts";
 import type { Workspace } from "./refusals.ts";
 import { type Wait, waitByClock } from "./steps.ts";
@@ -139,6 +140,7 @@ export function createSimulator(options: SimulatorOptions = {}): Simulator {
     wait: options.wait ?? waitByClock,
     scenario: options.scenario ?? "",
     discovery: options.discovery ?? true,
+    promptCache: new PromptCache(),
   };
   return {
     handler: (request, info) => answer(request, gateway, info?.completed),

@@ -1,0 +1,129 @@
+/**
+ * Claude's prompt cache, for clients that don't ask for it: marks at the ends of what the next request
+ * will begin with (`gateway.md`, "Prompt caching").
+ *
+ * @module
+ */
+
+import { isObject, type JsonObject } from "../json.ts";
+import { estimateTokens } from "../models/estimate_tokens.ts";
+import { bareName, familyOf } from "../models/families.ts";
+
+/** The least prefix that is cached, in tokens; Haiku's is longer. */
+const LEAST = 1_024;
+const LEAST_HAIKU = 4_096;
+
+/** The most characters that are counted: a longer text is above the least in any case. */
+const COUNTED = 64 * 1024;
+
+const MARK = { type: "ephemeral" };
+
+/** Whether anything in a request is marked already. */
+function hasMarks(messages: readonly JsonObject[], tools: readonly JsonObject[]): boolean {
+  const isMarked = (value: unknown) => isObject(value) && value.cache_control !== undefined;
+  return tools.some((tool) => isMarked(tool) || isMarked(tool.function)) ||
+    messages.some((message) =>
+      isMarked(message) || (Array.isArray(message.content) && message.content.some(isMarked))
+    );
+}
+
+/** Tokens of a value, about; no more than it takes to be above every least. */
+function tokensOf(value: unknown): number {
+  return estimateTokens((JSON.stringify(value) ?? "").slice(0, COUNTED));
+}
+
+/** A message whose last part is marked; the same one where it has no text or image to be marked. */
+function marked(message: JsonObject): JsonObject {
+  const { content } = message;
+  if (typeof content === "string") {
+    if (content === "") return message;
+    return { ...message, content: [{ type: "text", text: content, cache_control: MARK }] };
+  }
+  if (!Array.isArray(content)) return message;
+  const at = content.findLastIndex((part) =>
+    isObject(part) && (part.type === "image_url" || (part.type === "text" && part.text !== ""))
+  );
+  if (at === -1) return message;
+  const parts = [...content];
+  parts[at] = { ...parts[at] as JsonObject, cache_control: MARK };
+  return { ...message, content: parts };
+}
+
+function isSystem({ role }: JsonObject): boolean {
+  return role === "system" || role === "developer";
+}
+
+/**
+ * The messages that end a turn's prefix: the last one that isn't the assistant's, and the one before the
+ * last answer, which the request before this one ended with.
+ */
+function prefixEnds(messages: readonly JsonObject[]): number[] {
+  const last = messages.findLastIndex((message) =>
+    message.role !== "assistant" && !isSystem(message)
+  );
+  if (last === -1) return [];
+  const answer = messages.slice(0, last).findLastIndex(({ role }) => role === "assistant");
+  const before = answer === -1
+    ? -1
+    : messages.slice(0, answer).findLastIndex((message) =>
+      message.role !== "assistant" && !isSystem(message)
+    );
+  return before === -1 ? [last] : [before, last];
+}
+
+/**
+ * A chat request to a Claude model with at most four marks: on the last tool, the last system part, and
+ * the ends of the last two turns, so that each request reads what the one before it wrote. A request with
+ * marks of its own, a short one, and one to another model stay as they are.
+ *
+ * @param request A chat completions request; it is not changed.
+ * @param model The model, as the client asked for it.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { withCacheMarks } from "./prompt_cache.ts";
+ *
+ * const request = { messages: [{ role: "user", content: "word ".repeat(2_000) }] };
+ * const { messages } = withCacheMarks(request, "databricks-claude-sonnet-5");
+ * const [{ content }] = messages as { content: { cache_control: unknown }[] }[];
+ * assertEquals(content[0].cache_control, { type: "ephemeral" });
+ * assertEquals(withCacheMarks(request, "databricks-kimi-k3"), request);
+ * ```
+ */
+export function withCacheMarks(request: JsonObject, model: string): JsonObject {
+  if (familyOf(model) !== "claude" || !Array.isArray(request.messages)) return request;
+  const messages = request.messages.filter(isObject);
+  const tools = Array.isArray(request.tools) ? request.tools.filter(isObject) : [];
+  if (messages.length !== request.messages.length || hasMarks(messages, tools)) return request;
+  const least = /haiku/.test(bareName(model)) ? LEAST_HAIKU : LEAST;
+  const changed: JsonObject = { ...request };
+  let marks = 0;
+
+  // The cache holds tools, then the system's words, then the conversation.
+  let prefix = tools.length > 0 ? tokensOf(tools) : 0;
+  if (tools.length > 0 && prefix >= least) {
+    changed.tools = [...tools.slice(0, -1), { ...tools[tools.length - 1], cache_control: MARK }];
+    marks++;
+  }
+  const list = [...messages];
+  const mark = (at: number) => {
+    const message = marked(list[at]);
+    if (message === list[at]) return;
+    list[at] = message;
+    marks++;
+  };
+  const system = messages.findLastIndex(isSystem);
+  if (system !== -1) {
+    prefix += tokensOf(messages.filter(isSystem));
+    if (prefix >= least) mark(system);
+  }
+  let counted = 0;
+  for (const at of prefixEnds(messages)) {
+    for (; counted <= at && prefix < least; counted++) {
+      if (!isSystem(messages[counted])) prefix += tokensOf(messages[counted]);
+    }
+    if (prefix >= least) mark(at);
+  }
+  return marks === 0 ? request : { ...changed, messages: list };
+}
