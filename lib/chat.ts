@@ -6,7 +6,6 @@
  * @module
  */
 
-import { readCredentials } from "./access.ts";
 import {
   applyAdjustments,
   describeAdjustment,
@@ -40,6 +39,7 @@ import type { Exchange } from "./observe/exchange.ts";
 import { parseBody, readText } from "./request.ts";
 import { enrichStream, readThrough, type StreamSource } from "./sse.ts";
 import { LateCore, NO_OUTCOME, Translator } from "./translator.ts";
+import { credentialsOf, gatewayHeaders } from "./upstream.ts";
 
 /** The headers of every stream. `no-transform` and `x-accel-buffering` keep proxies from holding it back. */
 const STREAM_HEADERS: Readonly<Record<string, string>> = {
@@ -47,14 +47,6 @@ const STREAM_HEADERS: Readonly<Record<string, string>> = {
   "cache-control": "no-cache, no-transform",
   "x-accel-buffering": "no",
 };
-
-/** A client's headers that are passed on (`gateway.md`): those that tag a request or route it. */
-const PASSED_HEADERS = [
-  "databricks-ai-gateway-request-tags",
-  "databricks-model-provider-service",
-  "databricks-model-service-parent-schema",
-  "x-databricks-workspace-id",
-];
 
 /** Headers of Anthropic's clients, which mean something to Anthropic's own surface alone. */
 const ANTHROPIC_HEADERS = ["anthropic-version", "anthropic-beta"];
@@ -110,10 +102,7 @@ export async function chat(
   client: ClientDialect,
   rest: string,
 ): Promise<Response> {
-  const credentials = app.key
-    // The router has checked the key. The list of secrets grows with every token.
-    ? { authorization: `Bearer ${app.key.value}`, secrets: app.tokens!.secrets }
-    : readCredentials(request.headers, app.config);
+  const credentials = credentialsOf(request.headers, app);
   exchange.secrets = credentials.secrets;
   const body = parseBody(await readText(request, app.config.maxBody));
   const summary = client.parseRequest(body, rest);
@@ -144,7 +133,7 @@ export async function chat(
     },
     authorization: credentials.authorization,
     clientHeaders: request.headers,
-    headers: gatewayHeaders(request.headers, summary, app),
+    headers: gatewayHeaders(request.headers, summary.stream, app),
     controller: new AbortController(),
   };
   // Until the answer begins, the request's own signal says that the client has left; after that, the
@@ -163,27 +152,6 @@ export async function chat(
     request.signal.removeEventListener("abort", leave);
     app.shutdown.removeEventListener("abort", stop);
   }
-}
-
-/** What the gateway is told beside the body. A client's other headers are its own business. */
-function gatewayHeaders(
-  from: Headers,
-  { stream }: RequestSummary,
-  { userAgent }: App,
-): Record<string, string> {
-  const client = from.get("user-agent");
-  const headers: Record<string, string> = {
-    "content-type": "application/json",
-    accept: stream ? "text/event-stream" : "application/json",
-    // A compressed stream would come in blocks.
-    "accept-encoding": "identity",
-    "user-agent": client ? `${client} ${userAgent}` : userAgent,
-  };
-  for (const name of PASSED_HEADERS) {
-    const value = from.get(name);
-    if (value) headers[name] = value;
-  }
-  return headers;
 }
 
 /** The headers for a surface. */

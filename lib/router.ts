@@ -12,6 +12,7 @@ import type { DialectName } from "./dialects/dialect.ts";
 import { anthropicModels } from "./dialects/messages/models.ts";
 import { countTokens, ESTIMATE_HEADER, messagesClient } from "./dialects/messages/mod.ts";
 import { clientDialect } from "./dialects/registry.ts";
+import { embeddings } from "./embeddings.ts";
 import { BridgeError, maskSecrets } from "./errors.ts";
 import { type Catalog, countListed, listModels, suggestModel } from "./models/catalog.ts";
 import { Exchange } from "./observe/exchange.ts";
@@ -51,6 +52,11 @@ const ENDPOINTS: readonly Endpoint[] = [
     pattern: /^\/messages\/count_tokens$/,
     methods: { POST: tokenCount },
     dialect: "messages",
+  },
+  {
+    path: "/embeddings",
+    pattern: /^\/embeddings$/,
+    methods: { POST: (request, { app, exchange }) => embeddings(request, app, exchange) },
   },
   { path: "/models", pattern: /^\/models$/, methods: { GET: models } },
   { path: "/models/{id}", pattern: /^\/models\/(.+)$/, methods: { GET: model } },
@@ -240,6 +246,9 @@ async function tokenCount(request: Request, { app, exchange }: Context): Promise
 
 function models(request: Request, { app }: Context): Response {
   const catalog = app.catalog();
+  if (/[?&]kind=embedding(&|$)/.test(request.url)) {
+    return Response.json(listModels(catalog, app.metadata, "embedding"));
+  }
   if (request.headers.has("anthropic-version")) {
     return Response.json(anthropicModels(listModels(catalog, app.metadata).data));
   }

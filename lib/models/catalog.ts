@@ -9,7 +9,7 @@ import schema from "../../models.schema.json" with { type: "json" };
 import { kindOf, type Schema, validate } from "./validate.ts";
 import type { DialectName } from "../dialects/dialect.ts";
 import { BridgeError } from "../errors.ts";
-import { bareName, familyOf } from "./families.ts";
+import { bareName, familyOf, isEmbeddingModel } from "./families.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { didYouMean } from "../suggest.ts";
 import { oddities } from "./oddities.ts";
@@ -302,9 +302,24 @@ export function routeOf(catalogue: Catalog, model: string, body: DialectName): R
   return route;
 }
 
-/** How many models a list shows: those that the gateway still has. */
+/** What a model is for. */
+export type ModelKind = "chat" | "embedding";
+
+/** The embedding models that every workspace has (`gateway.md`, "Models"), for lists that name none. */
+const EMBEDDINGS: readonly ModelEntry[] = [
+  { id: "databricks-gte-large-en" },
+  { id: "databricks-bge-large-en" },
+  { id: "databricks-qwen3-embedding-0-6b" },
+];
+
+function isOfKind(entry: ModelEntry, kind: ModelKind): boolean {
+  const own = entry.kind ?? (isEmbeddingModel(entry.id) ? "embedding" : "chat");
+  return own === kind;
+}
+
+/** How many models a list shows: those that answer chats, and that the gateway still has. */
 export function countListed({ models }: Catalog): number {
-  return models.filter(({ gone }) => gone !== true).length;
+  return models.filter((entry) => entry.gone !== true && isOfKind(entry, "chat")).length;
 }
 
 /** One entry as OpenAI's list of models shows it, with the fields that ForgeCode reads (`forgecode.md`). */
@@ -321,10 +336,11 @@ function toListed(entry: ModelEntry, metadata: JsonObject): JsonObject {
 }
 
 /**
- * The answer to `GET /models`, in the file's order, without what is gone.
+ * The answer to `GET /models`, in the file's order, without what is gone and of another kind.
  *
  * @param catalogue The list in force.
  * @param metadata What is known of a model beyond the file; the file's own fields win.
+ * @param kind What the models are for.
  *
  * @example
  * ```ts
@@ -337,10 +353,12 @@ function toListed(entry: ModelEntry, metadata: JsonObject): JsonObject {
 export function listModels(
   catalogue: Catalog,
   metadata: (id: string) => JsonObject = () => ({}),
+  kind: ModelKind = "chat",
 ): { object: "list"; data: JsonObject[] } {
+  const listed = catalogue.models.filter((entry) => entry.gone !== true && isOfKind(entry, kind));
+  const entries = kind === "embedding" && listed.length === 0 ? EMBEDDINGS : listed;
   return {
     object: "list",
-    data: catalogue.models.filter((entry) => entry.gone !== true)
-      .map((entry) => toListed(entry, metadata(entry.id))),
+    data: entries.map((entry) => toListed(entry, kind === "chat" ? metadata(entry.id) : {})),
   };
 }

@@ -90,6 +90,11 @@ export function familyOf(model: string): Family {
   return FAMILIES.find((row) => row.name.test(name))?.family ?? "open";
 }
 
+/** Whether a model embeds texts and answers no chats, as its name tells. */
+export function isEmbeddingModel(model: string): boolean {
+  return /(^|-)(gte|bge|e5|embed|embeddings?)(-|$)/.test(bareName(model));
+}
+
 /** Models that refuse a request for more output than this, in tokens (seen by other gateways' users). */
 export const OUTPUT_CAPS: readonly { name: RegExp; tokens: number }[] = [
   { name: /^(gemma-3-12b|llama-4-maverick)/, tokens: 8_192 },

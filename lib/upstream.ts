@@ -1,0 +1,49 @@
+/**
+ * What every request to the gateway has alike, whatever it asks for: who asks, and the headers.
+ *
+ * @module
+ */
+
+import { type Credentials, readCredentials } from "./access.ts";
+import type { App } from "./app.ts";
+
+/** A client's headers that are passed on (`gateway.md`): those that tag a request or route it. */
+const PASSED_HEADERS = [
+  "databricks-ai-gateway-request-tags",
+  "databricks-model-provider-service",
+  "databricks-model-service-parent-schema",
+  "x-databricks-workspace-id",
+];
+
+/**
+ * Who asks. A bridge with tokens of its own takes its key, which the router has checked.
+ *
+ * @throws {BridgeError} kind `unauthenticated`, where a token is needed and none is shown.
+ */
+export function credentialsOf(headers: Headers, app: App): Credentials {
+  return app.key
+    // The list of secrets grows with every token.
+    ? { authorization: `Bearer ${app.key.value}`, secrets: app.tokens!.secrets }
+    : readCredentials(headers, app.config);
+}
+
+/** What the gateway is told beside the body. A client's other headers are its own business. */
+export function gatewayHeaders(
+  from: Headers,
+  stream: boolean,
+  { userAgent }: App,
+): Record<string, string> {
+  const client = from.get("user-agent");
+  const headers: Record<string, string> = {
+    "content-type": "application/json",
+    accept: stream ? "text/event-stream" : "application/json",
+    // A compressed stream would come in blocks.
+    "accept-encoding": "identity",
+    "user-agent": client ? `${client} ${userAgent}` : userAgent,
+  };
+  for (const name of PASSED_HEADERS) {
+    const value = from.get(name);
+    if (value) headers[name] = value;
+  }
+  return headers;
+}
