@@ -153,9 +153,11 @@ export class Negotiator {
    */
   infer(plan: Plan, refusal: GatewayRefusal, sent: JsonObject): Inference | undefined {
     if (plan.rounds >= MAX_ROUNDS) return undefined;
-    const readings: readonly (readonly Inferred[])[] = isMissing(plan, refusal)
+    const taught = inferAll(refusal, { body: sent, name: plan.name });
+    const renamed = taught.some((reading) => reading.some(({ type }) => type === "name"));
+    const readings: readonly (readonly Inferred[])[] = isMissing(plan, refusal) && !renamed
       ? [[{ type: "elsewhere" }]]
-      : inferAll(refusal, { body: sent, name: plan.name });
+      : taught;
     for (const reading of readings) {
       const adjustments: Adjustment[] = [];
       let next = plan;

@@ -64,7 +64,9 @@ export interface Conversation {
  * ```
  */
 export function readConversation(body: JsonObject): Conversation {
-  const turns = "input" in body ? turnsOfInput(body) : turnsOfMessages(body.messages);
+  const turns = "input" in body
+    ? turnsOfInput(body)
+    : [...systemOf(body.system), ...turnsOfMessages(body.messages)];
   const asked = turns.findLastIndex(({ role }, at) =>
     role === "user" && turns[at - 1]?.role !== "result"
   );
@@ -98,6 +100,19 @@ interface Turn {
   readonly text: string;
 }
 
+/** Anthropic's system blocks. */
+function systemOf(system: unknown): Turn[] {
+  return system === undefined ? [] : [{ role: "system", text: textOf(system) }];
+}
+
+/** What a message of Anthropic's holds beside its text: calls, and results of calls. */
+function blockTurns(content: unknown): Turn[] {
+  return objectsIn(content).flatMap((block): Turn[] => {
+    if (block.type === "tool_use") return [{ role: "call", text: "" }];
+    return block.type === "tool_result" ? [{ role: "result", text: textOf(block.content) }] : [];
+  });
+}
+
 function isCall({ role }: Turn): boolean {
   return role === "call";
 }
@@ -115,9 +130,15 @@ function turnsOfMessages(messages: unknown): Turn[] {
         return [
           { role: "assistant", text },
           ...objectsIn(message.tool_calls).map((): Turn => ({ role: "call", text: "" })),
+          ...blockTurns(message.content),
         ];
       default:
-        return [{ role: isReminder(text) ? "system" : "user", text }];
+        return [
+          ...blockTurns(message.content),
+          ...text === "" && Array.isArray(message.content)
+            ? []
+            : [{ role: isReminder(text) ? "system" : "user", text } as Turn],
+        ];
     }
   });
 }
@@ -168,7 +189,8 @@ function toolOf(tool: JsonObject): Tool[] {
   const definition = isObject(tool.function) ? tool.function : tool;
   if (typeof definition.name !== "string") return [];
   const description = typeof definition.description === "string" ? definition.description : "";
-  return [{ name: definition.name, description, parameters: definition.parameters }];
+  const parameters = definition.parameters ?? definition.input_schema;
+  return [{ name: definition.name, description, parameters }];
 }
 
 function nameOf(choice: JsonObject): string | undefined {
@@ -181,7 +203,8 @@ function jsonWish(
   instructions: string,
 ): { json: "native" | "instructed" | "no"; schema?: JsonObject } {
   const text = isObject(body.text) ? body.text : {};
-  const format = body.response_format ?? text.format;
+  const config = isObject(body.output_config) ? body.output_config : {};
+  const format = body.response_format ?? text.format ?? config.format;
   if (isObject(format) && format.type !== "text") {
     const holder = isObject(format.json_schema) ? format.json_schema : format;
     return { json: "native", schema: isObject(holder.schema) ? holder.schema : undefined };

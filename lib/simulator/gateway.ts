@@ -17,6 +17,7 @@ import type { Family, Surface } from "./traits.ts";
 import { faultOf } from "./faults.ts";
 import { hash, isObject, type JsonObject } from "./json.ts";
 import { parseModelName } from "./models.ts";
+import { messageObject, messagesSteps } from "./messages_stream.ts";
 import type { PromptCache } from "./prompt_cache.ts";
 import type { OpenRequest, Recorder } from "./recorder.ts";
 import { refusalOf, type Workspace } from "./refusals.ts";
@@ -31,6 +32,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
   "/cursor/v1/chat/completions": "cursor",
   "/openai/v1/responses": "responses",
   "/codex/v1/responses": "responses",
+  "/anthropic/v1/messages": "anthropic",
 };
 
 /** The longest pause before a status line, in seconds. */
@@ -54,6 +56,8 @@ export interface Gateway {
   readonly scenario: string;
   /** Whether the discovery APIs are there. */
   readonly discovery: boolean;
+  /** Whether the Anthropic surface is there. */
+  readonly messages: boolean;
   /** Claude's prompt cache. */
   readonly promptCache: PromptCache;
 }
@@ -116,7 +120,8 @@ async function respond(visit: Visit, gateway: Gateway): Promise<Response> {
     : undefined;
   if (listed) return listed;
   const surface = SURFACES[url.pathname.replace(/^\/ai-gateway(?=\/)/, "")];
-  if (surface === undefined || request.method !== "POST") {
+  const missing = surface === undefined || (surface === "anthropic" && !gateway.messages);
+  if (missing || request.method !== "POST") {
     return errorResponse({
       status: 404,
       shape: "databricks",
@@ -169,7 +174,7 @@ async function serve(
     directives,
     count: recorded.number,
     now: gateway.now(),
-    cache: surface === "mlflow" && family.decoder === "claude"
+    cache: family.decoder === "claude" && (surface === "mlflow" || surface === "anthropic")
       ? gateway.promptCache.use(model.bare, body)
       : undefined,
   });
@@ -183,7 +188,7 @@ async function serve(
 interface Written {
   readonly whole: JsonObject;
   readonly steps: readonly Step[];
-  readonly dialect: "chat" | "responses";
+  readonly dialect: "chat" | "responses" | "messages";
 }
 
 /** Puts an answer into the dialect that the surface answers in. */
@@ -195,6 +200,17 @@ function write(said: Answer, context: {
   readonly directives: Directives;
 }): Written {
   const { body, surface, family, directives } = context;
+  if (surface === "anthropic") {
+    const failure = {
+      type: "error",
+      error: { type: "api_error", message: "The model failed." },
+    };
+    return {
+      dialect: "messages",
+      whole: directives.has("failed") ? failure : messageObject(said),
+      steps: applyScenarios(messagesSteps(said), directives, { failed: failure, error: failure }),
+    };
+  }
   const chat = !("input" in body) || directives.has("chat-chunks") ||
     (surface === "cursor" && family.cursorAnswersInChat);
   if (chat) {

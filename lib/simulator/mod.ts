@@ -65,6 +65,12 @@ export interface SimulatorOptions {
    * @default true
    */
   discovery?: boolean;
+  /**
+   * Whether the Anthropic surface is there.
+   *
+   * @default true
+   */
+  messages?: boolean;
   /** Directives that hold for every request, as they stand inside `[[sim: …]]`. */
   scenario?: string;
 }
@@ -140,6 +146,7 @@ export function createSimulator(options: SimulatorOptions = {}): Simulator {
     wait: options.wait ?? waitByClock,
     scenario: options.scenario ?? "",
     discovery: options.discovery ?? true,
+    messages: options.messages ?? true,
     promptCache: new PromptCache(),
   };
   return {

@@ -53,11 +53,12 @@ function partsOf(message: JsonObject): Piece[] {
 }
 
 /** Tools, then the system's words, then the conversation. */
-function piecesOf({ tools, messages }: JsonObject): Piece[] {
+function piecesOf({ tools, system: blocks, messages }: JsonObject): Piece[] {
   const list = objectsIn(messages);
   const system = list.filter(({ role }) => role === "system");
   return [
     ...objectsIn(tools).map((tool) => ({ text: unmarked(tool), marked: isMarked(tool) })),
+    ...partsOf({ content: blocks ?? "" }),
     ...[...system, ...list.filter(({ role }) => role !== "system")].flatMap(partsOf),
   ];
 }

@@ -11,6 +11,7 @@ import type { JsonObject } from "./json.ts";
 import type { ModelName } from "./models.ts";
 import { CHAT_RULES } from "./refusals_chat.ts";
 import { CLAUDE_RULES } from "./refusals_claude.ts";
+import { MESSAGES_RULES } from "./refusals_messages.ts";
 import { OPENAI_RULES } from "./refusals_openai.ts";
 import { STRICT_RULES } from "./refusals_strict.ts";
 import { RESPONSES_RULES } from "./refusals_responses.ts";
@@ -58,7 +59,7 @@ export interface RefusalRule {
 }
 
 /** The surfaces that take chat requests, in whichever dialect. */
-const CHAT_SURFACES: readonly Surface[] = ["mlflow", "cursor", "responses"];
+const CHAT_SURFACES: readonly Surface[] = ["mlflow", "cursor", "responses", "anthropic"];
 
 /** The surfaces of everything. */
 const ALL: readonly Surface[] = [...CHAT_SURFACES, "embeddings"];
@@ -191,6 +192,7 @@ export const REFUSALS: readonly RefusalRule[] = [
   ...STRICT_RULES,
   ...OPENAI_RULES,
   ...CLAUDE_RULES,
+  ...MESSAGES_RULES,
   ...RESPONSES_RULES,
 ];
 

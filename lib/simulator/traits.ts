@@ -8,7 +8,7 @@
 import type { Framing } from "./framings.ts";
 
 /** A path of the gateway that takes requests; `/codex/v1/responses` counts as `responses`. */
-export type Surface = "mlflow" | "cursor" | "responses" | "embeddings";
+export type Surface = "mlflow" | "cursor" | "responses" | "anthropic" | "embeddings";
 
 /** What a family's chat completion chunks look like. */
 export interface ChatTraits {
