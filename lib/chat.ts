@@ -183,7 +183,9 @@ async function ask(context: ExchangeContext): Promise<Answer> {
     const body = JSON.stringify(sent);
     if (app.log.shows("trace")) exchange.log("trace", "request", { path: plan.route.path, body });
     const { signal } = context.controller;
-    const path = plan.route.path;
+    const surface = surfaceDialect(plan.dialect);
+    const named = { model: plan.name, stream: summary.stream };
+    const path = surface.pathFor?.(plan.route.path, named) ?? plan.route.path;
     const post = (authorization: string) =>
       app.gateway.post({
         path,

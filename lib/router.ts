@@ -15,6 +15,8 @@ import { clientDialect } from "./dialects/registry.ts";
 import { embeddings } from "./embeddings.ts";
 import { BridgeError, maskSecrets } from "./errors.ts";
 import { type Catalog, countListed, listModels, suggestModel } from "./models/catalog.ts";
+import { isObject } from "./json.ts";
+import { estimateTokens } from "./models/estimate_tokens.ts";
 import { Exchange } from "./observe/exchange.ts";
 import { parseBody, readText } from "./request.ts";
 
@@ -47,6 +49,17 @@ const ENDPOINTS: readonly Endpoint[] = [
   modelEndpoint("/chat/completions", /^\/chat\/completions$/, "chat"),
   modelEndpoint("/responses", /^\/responses$/, "responses"),
   modelEndpoint("/messages", /^\/messages$/, "messages"),
+  modelEndpoint(
+    "/v1beta/models/{model}",
+    /^\/v1beta\/models\/(.+:(?:generateContent|streamGenerateContent))$/,
+    "gemini",
+  ),
+  {
+    path: "/v1beta/models/{model}:countTokens",
+    pattern: /^\/v1beta\/models\/(.+):countTokens$/,
+    methods: { POST: geminiTokenCount },
+    dialect: "gemini",
+  },
   {
     path: "/messages/count_tokens",
     pattern: /^\/messages\/count_tokens$/,
@@ -240,6 +253,21 @@ async function tokenCount(request: Request, { app, exchange }: Context): Promise
   const body = parseBody(await readText(request, app.config.maxBody));
   exchange.model = messagesClient.parseRequest(body, "").model;
   return Response.json({ input_tokens: countTokens(body) }, {
+    headers: { [ESTIMATE_HEADER]: "true" },
+  });
+}
+
+/** The same for clients of Google's. */
+async function geminiTokenCount(
+  request: Request,
+  { app, exchange, rest }: Context,
+): Promise<Response> {
+  const body = parseBody(await readText(request, app.config.maxBody));
+  exchange.model = rest;
+  const asked = isObject(body.generateContentRequest) ? body.generateContentRequest : body;
+  const { contents, systemInstruction, tools } = asked;
+  const text = JSON.stringify([systemInstruction, contents, tools]);
+  return Response.json({ totalTokens: estimateTokens(text) }, {
     headers: { [ESTIMATE_HEADER]: "true" },
   });
 }

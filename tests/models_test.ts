@@ -44,6 +44,7 @@ Deno.test("DEFAULT_ENDPOINTS are the surfaces that every gateway has", () => {
     cursor: "/cursor/v1/chat/completions",
     openai: "/openai/v1/responses",
     anthropic: "/anthropic/v1/messages",
+    gemini: "/gemini/v1beta",
   });
 });
 

@@ -62,7 +62,7 @@ const MISFITS: readonly [file: unknown, message: string][] = [
   [{ models: ["a", { id: "a" }] }, 'models[1].id: "a" is there twice'],
   [
     { models: [{ id: "a", endpoint: "toString" }] },
-    'models[0].endpoint: expected one of the endpoints mlflow, cursor, openai, anthropic, got string "toString"',
+    'models[0].endpoint: expected one of the endpoints mlflow, cursor, openai, anthropic, gemini, got string "toString"',
   ],
   [{ models: [], endpoints: [] }, "endpoints: expected an object of alias and path, got an array"],
   [
@@ -126,5 +126,5 @@ Deno.test("parseModels() takes unknown fields as they are", () => {
     '{"//": 1, "models": [{"id": "a", "team": {"x": []}}], "endpoints": {"cursor": null}}';
   const { models, endpoints } = parseModels(text, "m");
   assertEquals(models[0].team, { x: [] });
-  assertEquals(Object.keys(endpoints), ["mlflow", "openai", "anthropic"]);
+  assertEquals(Object.keys(endpoints), ["mlflow", "openai", "anthropic", "gemini"]);
 });

@@ -172,6 +172,8 @@ export interface SurfaceDialect {
   encodeRequest(request: JsonObject, target: Target, calls?: CallScope): EncodedRequest;
   /** A request that its client wrote in this dialect, without what the surface refuses. Missing for the hub itself. */
   passRequest?(body: JsonObject, target: Target, calls?: CallScope): EncodedRequest;
+  /** The path of a request, where it says more than the surface's. @default the surface's path */
+  pathFor?(base: string, target: Pick<Target, "model" | "stream">): string;
   /** Whether an event of a stream is written in this dialect: surfaces may answer in another than they are asked in. */
   isEvent(event: JsonObject): boolean;
   /** Begins to decode a stream. */

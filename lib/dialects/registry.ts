@@ -13,6 +13,7 @@ import type {
   StreamDecoder,
   SurfaceDialect,
 } from "./dialect.ts";
+import { geminiClient, geminiSurface } from "./gemini/mod.ts";
 import { messagesClient, messagesSurface } from "./messages/mod.ts";
 import { responsesClient, responsesSurface } from "./responses/mod.ts";
 
@@ -21,12 +22,14 @@ const CLIENTS: Readonly<Partial<Record<DialectName, ClientDialect>>> = {
   chat: chatClient,
   responses: responsesClient,
   messages: messagesClient,
+  gemini: geminiClient,
 };
 
 /** Name → how surfaces speak it. The order decides which is asked first whether an event is its own. */
 const SURFACES: Readonly<Partial<Record<DialectName, SurfaceDialect>>> = {
   responses: responsesSurface,
   messages: messagesSurface,
+  gemini: geminiSurface,
   chat: chatSurface,
 };
 

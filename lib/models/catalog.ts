@@ -102,6 +102,7 @@ export const DEFAULT_ENDPOINTS: Readonly<Record<string, string>> = {
   cursor: "/cursor/v1/chat/completions",
   openai: "/openai/v1/responses",
   anthropic: "/anthropic/v1/messages",
+  gemini: "/gemini/v1beta",
 };
 
 /** Model name → surface, where a model doesn't say. The first row that fits is used. */
@@ -233,12 +234,14 @@ export function isModelsFile(text: string): boolean {
     );
 }
 
-/** The dialect that a path speaks: those of the Responses and Messages APIs end with their names. */
+/** The dialect that a path speaks: those of the Responses and Messages APIs end with their names, Gemini's with its version. */
 function dialectOf(path: string): DialectName {
   return path.endsWith("/responses")
     ? "responses"
     : path.endsWith("/messages")
     ? "messages"
+    : /\/v1beta(?:\/models)?$/.test(path)
+    ? "gemini"
     : "chat";
 }
 
@@ -263,8 +266,9 @@ export function surfaceRoute(catalogue: Catalog, surface: string): Route | undef
 /**
  * Where a model's requests go: its own endpoint, else its family's. A model that is not listed is routed
  * by its family too, not refused. A chat body for a model on `openai` goes to `cursor` where there is one,
- * a Responses body for a GPT or Grok model on a surface that speaks chat goes to `openai`, and a Messages
- * body for a Claude model on `mlflow` to `anthropic`, because those surfaces are made for them.
+ * a Responses body for a GPT or Grok model on a surface that speaks chat goes to `openai`, a Messages
+ * body for a Claude model on `mlflow` to `anthropic`, and a Gemini body for a Gemini model on `mlflow` to
+ * `gemini`, because those surfaces are made for them.
  *
  * @param catalogue The list in force.
  * @param model The name that the client asked for.
@@ -288,6 +292,8 @@ export function routeOf(catalogue: Catalog, model: string, body: DialectName): R
     ? "cursor"
     : body === "messages" && surface === "mlflow" && familyOf(model) === "claude"
     ? "anthropic"
+    : body === "gemini" && surface === "mlflow" && familyOf(model) === "gemini"
+    ? "gemini"
     : body === "responses" && surfaceRoute(catalogue, surface)?.dialect !== "responses" &&
         (surface === "cursor" || RESPONSES_MODELS.test(bareName(model)))
     ? "openai"

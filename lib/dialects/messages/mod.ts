@@ -45,7 +45,7 @@ export const messagesClient: ClientDialect = {
 };
 
 /** The gateway's surface that speaks Messages: `/anthropic/v1/messages`. */
-export const messagesSurface: Required<SurfaceDialect> = {
+export const messagesSurface: Required<Omit<SurfaceDialect, "pathFor">> = {
   name: "messages",
   encodeRequest,
   passRequest,

@@ -73,7 +73,7 @@ export function answerEvents(body: JsonObject, context: DialectContext): SseEven
 }
 
 /** The gateway's surfaces that speak the Responses API. */
-export const responsesSurface: Required<SurfaceDialect> = {
+export const responsesSurface: Required<Omit<SurfaceDialect, "pathFor">> = {
   name: "responses",
   encodeRequest(request: JsonObject, _target: Target, calls?: CallScope): EncodedRequest {
     const dropped = RESPONSES_FIELDS.filter(({ field, to }) =>

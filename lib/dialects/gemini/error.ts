@@ -1,0 +1,41 @@
+/**
+ * Errors in Google's words.
+ *
+ * @module
+ */
+
+import type { BridgeError } from "../../errors.ts";
+import { type JsonObject, toJson } from "../../json.ts";
+
+/** Status → Google's name for it. */
+const STATUSES: Readonly<Record<number, string>> = {
+  400: "INVALID_ARGUMENT",
+  401: "UNAUTHENTICATED",
+  403: "PERMISSION_DENIED",
+  404: "NOT_FOUND",
+  429: "RESOURCE_EXHAUSTED",
+  500: "INTERNAL",
+  503: "UNAVAILABLE",
+  504: "DEADLINE_EXCEEDED",
+};
+
+/** The body of an error's answer. */
+export function errorBody({ status, message }: BridgeError): JsonObject {
+  const name = STATUSES[status] ?? (status >= 500 ? "INTERNAL" : "INVALID_ARGUMENT");
+  return { error: { code: status, message, status: name } };
+}
+
+/**
+ * The event that ends a failed stream. Google's own client overlooks `error` and would ask again, four
+ * times; a finish reason stops it, and its words are shown as text.
+ */
+export function errorEvent(error: BridgeError): string {
+  const text = `[${error.message}]`;
+  const candidate = {
+    content: { role: "model", parts: [{ text }] },
+    finishReason: "OTHER",
+    finishMessage: error.message,
+    index: 0,
+  };
+  return `data: ${toJson({ ...errorBody(error), candidates: [candidate] })}\n\n`;
+}
