@@ -170,10 +170,14 @@ export const AGENTS: readonly Agent[] = [
     package: "@google/gemini-cli@0.61.0",
     bin: "gemini",
     dialect: "Gemini",
-    prepare: ({ url, model, prompt, program }) =>
-      Promise.resolve({
+    async prepare({ url, model, prompt, home, program }) {
+      await write(`${home}/.gemini/settings.json`, {
+        security: { auth: { selectedType: "gemini-api-key" }, folderTrust: { enabled: false } },
+      });
+      return {
         command: [program, "--yolo", "-m", model, "-p", prompt],
         env: { GEMINI_API_KEY: KEY, GOOGLE_GEMINI_BASE_URL: url },
-      }),
+      };
+    },
   },
 ];

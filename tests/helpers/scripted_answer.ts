@@ -220,6 +220,46 @@ function messagesEvents(steps: readonly Step[]): string[] {
   return out.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
 }
 
+/** Events of Google's `streamGenerateContent`. */
+function geminiEvents(steps: readonly Step[]): string[] {
+  const out: JsonObject[] = [];
+  const calls = new Map<number, { name: string; id: string; text: string }>();
+  const put = (parts: JsonObject[], more: JsonObject = {}) =>
+    out.push({ candidates: [{ content: { role: "model", parts }, index: 0, ...more }] });
+  const complete = () => {
+    for (const { name, id, text } of calls.values()) {
+      try {
+        put([{ functionCall: { name, id, args: JSON.parse(text) } }]);
+      } catch {
+        // Google sends whole calls alone: half of one is never seen.
+      }
+    }
+    calls.clear();
+  };
+  for (const step of steps) {
+    if (step.do === "text") put([{ text: step.text }]);
+    else if (step.do === "think") put([{ text: step.text, thought: true }]);
+    else if (step.do === "call") calls.set(step.key, { name: step.name, id: step.id, text: "" });
+    else if (step.do === "arguments") {
+      const call = calls.get(step.key);
+      if (call) call.text += step.text;
+    } else if (step.do === "finish") {
+      complete();
+      const reasons: Record<string, string> = {
+        length: "MAX_TOKENS",
+        content_filter: "SAFETY",
+      };
+      put([], { finishReason: reasons[step.reason ?? ""] ?? "STOP" });
+      out[out.length - 1].usageMetadata = {
+        promptTokenCount: 10,
+        candidatesTokenCount: 5,
+        totalTokenCount: 15,
+      };
+    } else if (step.do === "error") out.push({ error: { code: 500, ...step.error } });
+  }
+  return out.map((event) => `data: ${JSON.stringify(event)}\r\n\r\n`);
+}
+
 /**
  * An answer as the surface behind a path sends it.
  *
@@ -231,6 +271,8 @@ export function scriptedAnswer(path: string, steps: readonly Step[]): Response {
     ? chatEvents(steps)
     : /anthropic/.test(path)
     ? messagesEvents(steps)
+    : /gemini/.test(path)
+    ? geminiEvents(steps)
     : responsesEvents(steps);
   for (const step of steps) if (step.do === "raw") events.push(step.text);
   const breaks = steps.some((step) => step.do === "break");
