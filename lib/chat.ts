@@ -449,8 +449,11 @@ async function passWhole(
     return { body: core.answer ?? {}, outcome: core.outcome };
   }
   const body = surface.normalizeAnswer!(await readJson(answer, secrets), dialect);
-  const usage = isObject(body.usage) ? body.usage : undefined;
-  return { body, outcome: { ...NO_OUTCOME, spoke: true, usage } };
+  const completion = surface.decodeAnswer(body, dialect);
+  const [choice] = Array.isArray(completion.choices) ? completion.choices : [];
+  const usage = isObject(completion.usage) ? completion.usage : undefined;
+  const finishReason = choice?.finish_reason ?? undefined;
+  return { body, outcome: { ...NO_OUTCOME, spoke: true, usage, finishReason } };
 }
 
 /** Reads an answer to its end, through a core that keeps what comes. */

@@ -200,6 +200,8 @@ const ROADS: readonly { readonly name: string; dialect: ForgeDialect; model: str
   { name: "chat, from cursor", dialect: "chat", model: "databricks-gpt-6-sol" },
   { name: "Responses, from mlflow", dialect: "responses", model: "databricks-claude-sonnet-5-5" },
   { name: "Responses, from openai", dialect: "responses", model: "databricks-gpt-6-sol" },
+  { name: "Messages, from anthropic", dialect: "messages", model: "databricks-claude-sonnet-5-5" },
+  { name: "Messages, from mlflow", dialect: "messages", model: "databricks-kimi-k3" },
 ];
 
 const OUTCOMES: Readonly<Record<ForgeTurn["outcome"], string>> = {
@@ -245,7 +247,9 @@ for (const scenario of SCENARIOS) {
         assertStringIncludes(content, "whole", name);
       }
       assertEquals(turn.ran.length, runs, told);
-      const expected = typeof outcome === "string" ? outcome : outcome[dialect === "chat" ? 0 : 1];
+      const expected = typeof outcome === "string"
+        ? outcome
+        : outcome[dialect === "responses" ? 1 : 0];
       assertEquals(turn.outcome, expected, told);
       if (words && !turn.message.startsWith("incomplete")) {
         assertStringIncludes(turn.message, words, told);

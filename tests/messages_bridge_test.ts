@@ -73,7 +73,7 @@ const ROADS: readonly (readonly [surface: string, model: string, anthropic: bool
 for (const [surface, model, anthropic] of ROADS) {
   const title = `POST /messages with ${model} by ${surface}`;
   Deno.test(`${title} gives text, thinking and parallel calls, streamed and whole`, async () => {
-    const { post, requests } = scripted(STEPS, anthropic);
+    const { post, requests, log } = scripted(STEPS, anthropic);
     const response = await post("/v1/messages?beta=true", ask(model));
     assertEquals(response.headers.get("content-type"), "text/event-stream");
     const { message, error } = assertStrictMessages(await response.text());
@@ -92,6 +92,7 @@ for (const [surface, model, anthropic] of ROADS) {
       assertEquals(content[2].input, { command: "ls -l" });
       assertEquals(content[3].input, { command: "pwd" });
     }
+    assertEquals(log().match(/ending=tool_calls/g)?.length, 2, log());
   });
 
   Deno.test(`${title} never ends well where the gateway's stream is cut`, async () => {

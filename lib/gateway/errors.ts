@@ -156,7 +156,8 @@ export function gatewayError(
   source: ErrorSource = {},
 ): BridgeError {
   const parts = readParts(status, body, source.headers);
-  const numeric = Number(parts.code);
+  const numeric = Number(parts.code) || PASSING_TYPES.get(String(parts.type)) ||
+    Number(parts.type);
   const named = numeric >= 400 && numeric <= 599;
   const ownStatus = status >= 400 ? status : named ? numeric : 502;
   const words = shown(parts.message ?? "", source.secrets);
@@ -191,6 +192,13 @@ export function gatewayError(
     },
   );
 }
+
+/** Types of errors in a stream that may pass, in Anthropic's and OpenAI's words → their status over HTTP. */
+const PASSING_TYPES: ReadonlyMap<string, number> = new Map([
+  ["overloaded_error", 529],
+  ["rate_limit_error", 429],
+  ["timeout_error", 504],
+]);
 
 function readParts(
   status: number,

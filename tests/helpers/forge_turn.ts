@@ -6,11 +6,12 @@
  */
 
 import type { JsonObject } from "../../lib/json.ts";
+import { readMessagesAsForge } from "./forge_messages.ts";
 import { readResponsesAsForge } from "./forge_responses.ts";
 import { type ForgeVerdict, readAsForge } from "./forge_reader.ts";
 
 /** The kinds of providers that ForgeCode has for the bridge. */
-export type ForgeDialect = "chat" | "responses";
+export type ForgeDialect = "chat" | "responses" | "messages";
 
 /** What came of a turn. */
 export interface ForgeTurn {
@@ -99,6 +100,37 @@ const DIALECTS: Readonly<
       })),
     ],
     result: (call_id, output) => ({ type: "function_call_output", call_id, output }),
+  },
+  messages: {
+    path: "/messages",
+    body: (model, messages) => ({
+      model,
+      messages,
+      tools: [{
+        name: TOOL.name,
+        description: TOOL.description,
+        input_schema: TOOL.parameters,
+      }],
+      stream: true,
+      max_tokens: 20_480,
+    }),
+    read: readMessagesAsForge,
+    said: ({ content, toolCalls }) => [{
+      role: "assistant",
+      content: [
+        ...content === "" ? [] : [{ type: "text", text: content }],
+        ...toolCalls.map(({ id, name, arguments: text }) => ({
+          type: "tool_use",
+          id,
+          name,
+          input: JSON.parse(text),
+        })),
+      ],
+    }],
+    result: (tool_use_id, content) => ({
+      role: "user",
+      content: [{ type: "tool_result", tool_use_id, content }],
+    }),
   },
 };
 

@@ -168,13 +168,19 @@ function messagesEvents(steps: readonly Step[]): string[] {
     },
   }];
   const indexes = new Map<string, number>();
+  const calls = new Set<number>();
   let last: number | undefined;
   let count = 0;
   const open = (key: string, content_block: JsonObject) => {
     const known = indexes.get(key);
-    if (known !== undefined && known === last) return known;
-    if (last !== undefined) out.push({ type: "content_block_stop", index: last });
+    const isCall = key.startsWith("call");
+    if (known !== undefined && (known === last || isCall)) return known;
+    // Calls may run side by side, as they do elsewhere; Claude's own never do.
+    if (last !== undefined && !calls.has(last)) {
+      out.push({ type: "content_block_stop", index: last });
+    }
     const index = last = count++;
+    if (isCall) calls.add(index);
     indexes.set(key, index);
     out.push({ type: "content_block_start", index, content_block });
     return index;
@@ -197,7 +203,9 @@ function messagesEvents(steps: readonly Step[]): string[] {
       const delta = { type: "input_json_delta", partial_json: step.text };
       out.push({ type: "content_block_delta", index, delta });
     } else if (step.do === "finish") {
-      if (last !== undefined) out.push({ type: "content_block_stop", index: last });
+      if (last !== undefined && !calls.has(last)) calls.add(last);
+      for (const index of calls) out.push({ type: "content_block_stop", index });
+      calls.clear();
       last = undefined;
       const reasons: Record<string, string> = {
         stop: "end_turn",

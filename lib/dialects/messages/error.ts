@@ -31,19 +31,30 @@ export function encodeError(error: BridgeError): JsonObject {
   return { type: "error", error: { type: typeOf(status), message } };
 }
 
+/** Whether another try may help: nothing was generated, and the gateway's fault may pass. */
+function mayPass({ kind, status, headers }: BridgeError): boolean {
+  return kind === "gateway" && (status === 429 || status >= 500) &&
+    headers["x-should-retry"] !== "false";
+}
+
 /**
- * The event that ends a failed stream.
+ * The event that ends a failed stream. In a stream the type alone tells a client whether to ask again, and
+ * `overloaded_error` is the one that all of them know.
  *
  * @param error What ended it.
  * @param begun Whether any of the answer has gone out: it was paid for, and nothing may tell the client to
  *   ask for it again.
  */
 export function errorEvent(error: BridgeError, begun: boolean): string {
-  const body = encodeError(error);
-  const shown = begun
-    ? { type: "error", error: { type: "api_error", message: error.message } }
-    : body;
-  return `event: error\ndata: ${toJson(shown)}\n\n`;
+  const { status, message } = error;
+  const type = begun
+    ? "api_error"
+    : mayPass(error)
+    ? "overloaded_error"
+    : status === 529 || status === 503
+    ? "api_error"
+    : typeOf(status);
+  return `event: error\ndata: ${toJson({ type: "error", error: { type, message } })}\n\n`;
 }
 
 /** The gateway's body ended before the message did. */

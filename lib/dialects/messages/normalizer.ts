@@ -16,13 +16,40 @@ import { isJson, textOf } from "./blocks.ts";
 import { decodeStopReason } from "./stop_reason.ts";
 import { wholeUsage } from "./usage.ts";
 
+/** The block that is under way. */
+interface OpenBlock {
+  /** Its number at the gateway. */
+  readonly given: unknown;
+  readonly index: number;
+  readonly block: JsonObject;
+  json: string;
+}
+
+/** Reasons for which an answer ends. */
+const REASONS: ReadonlySet<unknown> = new Set([
+  "end_turn",
+  "max_tokens",
+  "stop_sequence",
+  "tool_use",
+  "pause_turn",
+  "refusal",
+  "model_context_window_exceeded",
+]);
+
+/** Whether a block can end here: half of a call's input can't. */
+function isComplete({ block, json }: OpenBlock): boolean {
+  return block.type !== "tool_use" || isJson(json);
+}
+
 /** Normalizes one stream; see {@linkcode StreamCore}. */
 export class MessagesNormalizer implements StreamCore {
   readonly #context: DialectContext;
   #message: JsonObject | undefined;
   readonly #content: JsonObject[] = [];
-  /** Index of the gateway's → the block under way. */
-  readonly #open = new Map<unknown, { index: number; block: JsonObject; json: string }>();
+  /** The block under way. */
+  #current: OpenBlock | undefined;
+  /** Events of other blocks, which wait until the call under way is complete. */
+  #waiting: JsonObject[] = [];
   #stopReason: unknown;
   #usage: JsonObject = {};
   #error: BridgeError | undefined;
@@ -84,7 +111,7 @@ export class MessagesNormalizer implements StreamCore {
       case "content_block_delta":
         return this.#delta(value);
       case "content_block_stop":
-        return this.#stop(value.index);
+        return this.#stop(value);
       case "message_delta":
         return this.#finish(value);
       case "message_stop":
@@ -121,33 +148,49 @@ export class MessagesNormalizer implements StreamCore {
     return write("message_start", { message: this.#message });
   }
 
+  /**
+   * Begins a block. Clients read one block at a time: while a call is under way whose input isn't complete,
+   * what belongs to others waits.
+   */
   #start({ index: given, content_block: block }: JsonObject): string {
     if (!isObject(block)) return "";
-    let head = this.#begin({});
-    // One block at a time: clients join what follows a start.
-    for (const other of [...this.#open.keys()]) head += this.#stop(other);
-    if (this.#cut !== undefined) return head + this.#fail(this.#cutOff(this.#cut));
+    let out = this.#begin({});
+    const current = this.#current;
+    if (current !== undefined && !isComplete(current)) {
+      this.#waiting.push({ type: "content_block_start", index: given, content_block: block });
+      return out;
+    }
+    out += this.#close();
     const whole = { ...block };
     const index = this.#content.push(whole) - 1;
-    this.#open.set(given, { index, block: whole, json: "" });
+    this.#current = { given, index, block: whole, json: "" };
     this.#spoke ||= block.type === "tool_use";
-    return head + write("content_block_start", { index, content_block: block });
+    return out + write("content_block_start", { index, content_block: block });
   }
 
-  #delta({ index: given, delta }: JsonObject): string {
+  #delta(event: JsonObject): string {
+    const { index: given, delta } = event;
     if (!isObject(delta)) return "";
-    let head = "";
-    if (!this.#open.has(given)) {
-      const kind = delta.type === "thinking_delta" ? "thinking" : "text";
+    let out = "";
+    if (this.#current?.given !== given) {
+      if (this.#waiting.some(({ index }) => index === given)) {
+        this.#waiting.push(event);
+        return "";
+      }
       // A delta without its block's start: only text can be told what it belongs to.
-      if (delta.type !== "text_delta" && delta.type !== "thinking_delta") return "";
-      const block = kind === "text"
-        ? { type: kind, text: "" }
-        : { type: kind, thinking: "", signature: "" };
-      head = this.#start({ index: given, content_block: block });
+      if (delta.type === "text_delta") {
+        out = this.#start({ index: given, content_block: { type: "text", text: "" } });
+      } else if (delta.type === "thinking_delta") {
+        const block = { type: "thinking", thinking: "", signature: "" };
+        out = this.#start({ index: given, content_block: block });
+      } else return "";
+      if (this.#current?.given !== given) {
+        this.#waiting.push(event);
+        return out;
+      }
     }
-    const open = this.#open.get(given)!;
-    const { block, index } = open;
+    const current = this.#current!;
+    const { block, index } = current;
     switch (delta.type) {
       case "text_delta":
         block.text = textOf(block.text) + textOf(delta.text);
@@ -160,25 +203,45 @@ export class MessagesNormalizer implements StreamCore {
         block.signature = textOf(block.signature) + textOf(delta.signature);
         break;
       case "input_json_delta":
-        open.json += textOf(delta.partial_json);
+        current.json += textOf(delta.partial_json);
         break;
     }
-    return head + write("content_block_delta", { index, delta });
+    return out + write("content_block_delta", { index, delta });
   }
 
-  #stop(given: unknown): string {
-    const open = this.#open.get(given);
-    if (open === undefined) return "";
-    this.#open.delete(given);
-    if (open.json !== "") {
-      // Half a call never closes: its client would repair it and run it.
-      if (!isJson(open.json)) {
-        this.#cut ??= open.block;
+  #stop(event: JsonObject): string {
+    if (this.#current?.given === event.index) return this.#close() + this.#release();
+    if (this.#waiting.some(({ index }) => index === event.index)) this.#waiting.push(event);
+    return "";
+  }
+
+  /** Ends the block under way. Half a call never closes: its client would repair it and run it. */
+  #close(): string {
+    const current = this.#current;
+    this.#current = undefined;
+    if (current === undefined) return "";
+    const { block, json, index } = current;
+    if (json !== "") {
+      if (!isJson(json)) {
+        this.#cut ??= block;
         return "";
       }
-      open.block.input = JSON.parse(open.json);
+      block.input = JSON.parse(json);
     }
-    return write("content_block_stop", { index: open.index });
+    return write("content_block_stop", { index });
+  }
+
+  /** Tells what has waited for the end of a call. */
+  #release(): string {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    let out = "";
+    for (const event of waiting) {
+      if (event.type === "content_block_start") out += this.#start(event);
+      else if (event.type === "content_block_stop") out += this.#stop(event);
+      else out += this.#delta(event);
+    }
+    return out;
   }
 
   #finish({ delta, usage }: JsonObject): string {
@@ -188,10 +251,13 @@ export class MessagesNormalizer implements StreamCore {
       : {} as JsonObject;
     if (reason === undefined || reason === null || this.#stopReason !== undefined) return "";
     let out = this.#begin({});
-    for (const index of [...this.#open.keys()]) out += this.#stop(index);
+    while (this.#current !== undefined) out += this.#close() + this.#release();
     if (this.#cut !== undefined) return out + this.#fail(this.#cutOff(this.#cut));
-    this.#stopReason = reason;
-    const ending = { stop_reason: reason, stop_sequence: sequence ?? null };
+    const calls = this.#content.some(({ type }) => type === "tool_use");
+    // ForgeCode goes on and on after a reason that it doesn't know, and after calls that aren't there.
+    const known = REASONS.has(reason) && (reason !== "tool_use" || calls) ? reason : "end_turn";
+    this.#stopReason = known;
+    const ending = { stop_reason: known, stop_sequence: sequence ?? null };
     this.#message = { ...this.#message, ...ending, usage: wholeUsage(this.#usage) };
     return out + write("message_delta", { delta: ending, usage: wholeUsage(this.#usage) });
   }
@@ -220,7 +286,7 @@ export class MessagesNormalizer implements StreamCore {
       if (!isObject(block)) continue;
       out += this.#start({ index, content_block: emptied(block) });
       for (const delta of deltasOf(block)) out += this.#delta({ index, delta });
-      out += this.#stop(index);
+      out += this.#stop({ index });
     }
     const { stop_reason, stop_sequence, usage } = message;
     return out + this.#finish({ delta: { stop_reason, stop_sequence }, usage }) +
