@@ -210,9 +210,15 @@ export class MessagesNormalizer implements StreamCore {
   }
 
   #stop(event: JsonObject): string {
-    if (this.#current?.given === event.index) return this.#close() + this.#release();
+    if (this.#current?.given === event.index) return this.#next();
     if (this.#waiting.some(({ index }) => index === event.index)) this.#waiting.push(event);
     return "";
+  }
+
+  /** Ends the block under way and tells what waited for it; a call that is cut off ends the stream. */
+  #next(): string {
+    const out = this.#close();
+    return out + (this.#cut === undefined ? this.#release() : this.#fail(this.#cutOff(this.#cut)));
   }
 
   /** Ends the block under way. Half a call never closes: its client would repair it and run it. */
@@ -251,8 +257,8 @@ export class MessagesNormalizer implements StreamCore {
       : {} as JsonObject;
     if (reason === undefined || reason === null || this.#stopReason !== undefined) return "";
     let out = this.#begin({});
-    while (this.#current !== undefined) out += this.#close() + this.#release();
-    if (this.#cut !== undefined) return out + this.#fail(this.#cutOff(this.#cut));
+    while (this.#current !== undefined) out += this.#next();
+    if (this.#ended) return out;
     const calls = this.#content.some(({ type }) => type === "tool_use");
     // ForgeCode goes on and on after a reason that it doesn't know, and after calls that aren't there.
     const known = REASONS.has(reason) && (reason !== "tool_use" || calls) ? reason : "end_turn";
