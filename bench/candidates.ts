@@ -227,12 +227,14 @@ export async function start(
   const [program, ...args] = [...prefix, ...command(port, `http://127.0.0.1:${gateway}`)];
   const get = (name: string) => Deno.env.get(name);
   const kept = KEPT.flatMap((name) => get(name) === undefined ? [] : [[name, get(name)!]]);
+  // What a program keeps in the user's folders is not the user's business here: the totals of requests.
+  const home = await Deno.makeTempDir({ prefix: "fd-bridge-bench-" });
   const begun = clock();
   const child = new Deno.Command(program, {
     args,
     cwd: ROOT,
     clearEnv: true,
-    env: { ...Object.fromEntries(kept), ...childEnvironment(get) },
+    env: { ...Object.fromEntries(kept), ...childEnvironment(get), XDG_CONFIG_HOME: home },
     stdin: "null",
     stdout: "null",
     stderr: "piped",
@@ -243,7 +245,10 @@ export async function start(
     port,
     pid: child.pid,
     startUp: 0,
-    stop: () => stop(child),
+    async stop() {
+      await stop(child);
+      await Deno.remove(home, { recursive: true });
+    },
   };
   let ended = false;
   child.status.then(() => ended = true);

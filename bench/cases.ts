@@ -246,8 +246,8 @@ async function flatOut(
   { seconds }: Effort,
   lanes: number,
   order: Order,
+  request: Uint8Array = chatRequest(order),
 ): Promise<{ judge: Judge; took: number; cpu: number }> {
-  const request = chatRequest(order);
   const judge = new Judge(order);
   let took = 0;
   const cpu = await charged(target, async () => {
@@ -280,6 +280,17 @@ const whole: Case = async (target, effort) => {
   return judge.result({ requests: judge.good / took, cpuRequest: cpu / judge.good });
 };
 
+/** `GET /models`, as ForgeCode asks for it four times at each start. */
+const MODELS_REQUEST = encoder.encode(
+  "GET /models HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer bench\r\n\r\n",
+);
+
+const models: Case = async (target, effort) => {
+  const order: Order = { stream: false, events: 0, interval: 0 };
+  const { judge, took } = await flatOut(target, effort, 16, order, MODELS_REQUEST);
+  return judge.result({ models: judge.good / took });
+};
+
 /**
  * The cases. `flat128` comes last: the memory after it is the memory after everything.
  *
@@ -303,5 +314,6 @@ export const CASES = {
   flat1: streaming(1, 2000, { rate: "events1" }),
   flat16: streaming(16, 2000, { rate: "events16", cpu: "cpuFlat" }),
   whole16: whole,
+  models16: models,
   flat128: streaming(128, 500, { rate: "events128" }),
 } satisfies Record<string, Case>;

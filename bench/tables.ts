@@ -6,7 +6,7 @@
 
 import type { CandidateName } from "./candidates.ts";
 import { type Cell, cell, type Results, verdicts } from "./report.ts";
-import { type Row, type RowName, ROWS } from "./rows.ts";
+import { type Row, ROWS } from "./rows.ts";
 
 /**
  * A number as people read it: three digits that count, thousands apart.
@@ -108,7 +108,7 @@ export function goalsTable(
       return [
         row.label,
         OTHERS[goal.against],
-        `${sign(row)} ${goal.ratio}×${goal.aim === undefined ? "" : ` (aim ${goal.aim}×)`}`,
+        `${sign(row)} ${goal.ratio}×`,
         all.map(({ ratio }) => ratio === undefined ? "–" : `${ratio.toFixed(2)}×`).join(", "),
         judgement(all.map(({ met }) => met)),
       ];
@@ -121,46 +121,6 @@ function judgement(met: readonly (boolean | undefined)[]): string {
   const times = met.filter(Boolean).length;
   if (times === met.length) return "met";
   return times === 0 ? "**not met**" : `**met in ${times} of ${met.length}**`;
-}
-
-/** The rows that a user notices, for the README. */
-const SHORT: readonly RowName[] = [
-  "firstByte",
-  "latency",
-  "events16",
-  "cpuFlat",
-  "requests",
-  "startUp",
-  "memoryIdle",
-];
-
-/**
- * A few rows, medians only.
- *
- * @example
- * ```ts
- * import type { Results } from "./report.ts";
- * import { shortTable } from "./tables.ts";
- *
- * const empty = { samples: [], candidates: [] } as unknown as Results;
- * if (shortTable(empty).includes("Memory")) throw new Error("nothing was measured");
- * ```
- */
-export function shortTable(results: Results): string {
-  const order: readonly CandidateName[] = ["bridge", "python", "passthrough"];
-  const columns = order.flatMap((name) =>
-    results.candidates.filter((candidate) => candidate.name === name)
-  );
-  return table(
-    ["", ...columns.map(({ label }) => label)],
-    known(results).filter(({ name }) => SHORT.includes(name)).map((row) => [
-      row.label,
-      ...columns.map(({ name }) => {
-        const text = shown(cell(results, name, row.name), false);
-        return /^\d/.test(text) ? `${text}${row.unit === "/s" ? "" : " "}${row.unit}` : text;
-      }),
-    ]),
-  );
 }
 
 /**
