@@ -21,6 +21,7 @@ import { key } from "./key.ts";
 import { login } from "./login.ts";
 import { logs } from "./logs.ts";
 import { models } from "./models.ts";
+import { service } from "./service.ts";
 import { usage } from "./usage.ts";
 import { didYouMean } from "../suggest.ts";
 import { versionText } from "./version.ts";
@@ -36,6 +37,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   login: (start) => login(start),
   logs,
   models,
+  service: (start) => service(start),
   usage,
 };
 

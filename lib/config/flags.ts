@@ -123,6 +123,20 @@ export const COMMANDS: readonly Command[] = [
     example: "fd-bridge key",
   },
   {
+    name: "service",
+    usage: "install | status | logs | uninstall",
+    help: "Run the bridge in the background, from each login on",
+    words: ["install", "status", "logs", "uninstall"],
+    most: 1,
+    about: [
+      ["install", "Start it now and at each login; --print only shows what would be written"],
+      ["status", "Say whether it runs"],
+      ["logs", "Show the end of its log"],
+      ["uninstall", "End it, and start it no more"],
+    ],
+    example: "fd-bridge service install --print",
+  },
+  {
     name: "config",
     usage: "[--json]",
     help: "Show the files and settings in force",
@@ -405,6 +419,12 @@ export const FLAGS: readonly Flag[] = [
     kind: "boolean",
     help: "Ask nothing: write the changes, send the requests",
     commands: ["models", "doctor", "login"],
+  },
+  {
+    name: "print",
+    kind: "boolean",
+    help: "Only show what would be written",
+    commands: ["service"],
   },
   { name: "rotate", kind: "boolean", help: "Make another key", commands: ["key"] },
   {

@@ -101,6 +101,7 @@ export const machine: Machine = {
   files,
   input,
   sockets,
+  program: Deno.build.standalone ? Deno.execPath() : undefined,
   createClient,
   async seal(needs) {
     await Deno.permissions.revoke({ name: "write" });

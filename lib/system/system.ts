@@ -98,6 +98,8 @@ export interface Machine {
   readonly input: Input;
   /** Connections. */
   readonly sockets: Sockets;
+  /** The path of the compiled program; undefined where it runs from its source. */
+  readonly program?: string;
   /** Makes what asks other machines. */
   readonly createClient: (options: ClientOptions) => Client;
   /**
