@@ -84,6 +84,9 @@ export const ENVIRONMENT_VARIABLES: readonly string[] = [
   "FORGE_CONFIG",
   "FORGE_SESSION__PROVIDER_ID",
   "FORGE_SESSION__MODEL_ID",
+  // Where other agents keep their settings: `setup` writes them.
+  "CODEX_HOME",
+  "CLAUDE_CONFIG_DIR",
 ];
 
 /**

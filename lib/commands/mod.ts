@@ -38,6 +38,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   logs,
   models,
   service: (start) => service(start),
+  // The libraries that edit other programs' files are needed here only.
+  setup: async (start) => await (await import("./setup.ts")).setup(start),
   usage,
 };
 

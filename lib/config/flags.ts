@@ -66,6 +66,19 @@ export interface Command {
   readonly example?: string;
 }
 
+/** The agents of `setup`; their files are in `lib/setup/agents.ts`. */
+const AGENT_NAMES = [
+  "forge",
+  "codex",
+  "claude",
+  "opencode",
+  "qwen",
+  "continue",
+  "gemini",
+  "pi",
+  "cline",
+] as const;
+
 /** Every command of the program. */
 export const COMMANDS: readonly Command[] = [
   { name: "serve", usage: "", help: "Run the bridge (the default)", most: 0 },
@@ -121,6 +134,19 @@ export const COMMANDS: readonly Command[] = [
     help: "Print the key that a bridge with its own token asks for",
     most: 0,
     example: "fd-bridge key",
+  },
+  {
+    name: "setup",
+    usage: "AGENT [MODEL]",
+    help: "Point a coding agent at the bridge",
+    words: AGENT_NAMES,
+    takesModels: true,
+    most: 2,
+    about: [
+      ["AGENT", AGENT_NAMES.join(", ")],
+      ["MODEL", "The model that it uses; without one the first of the list"],
+    ],
+    example: "fd-bridge setup codex databricks-gpt-5 --print",
   },
   {
     name: "service",
@@ -180,7 +206,7 @@ export const FLAGS: readonly Flag[] = [
     kind: "text",
     value: "NAME",
     help: "Profile of ~/.databrickscfg to take tokens from",
-    commands: [...SERVE, "models", "doctor", "login"],
+    commands: [...SERVE, "models", "doctor", "login", "setup"],
   },
   {
     name: "auth",
@@ -189,7 +215,7 @@ export const FLAGS: readonly Flag[] = [
     value: "SOURCE",
     choices: ["databricks-cli", "azure-cli", "m2m", "pat", "client"],
     help: "Where tokens come from, without a profile",
-    commands: [...SERVE, "models", "doctor"],
+    commands: [...SERVE, "models", "doctor", "setup"],
   },
   {
     name: "token-command",
@@ -198,7 +224,7 @@ export const FLAGS: readonly Flag[] = [
     value: "COMMAND",
     secret: true,
     help: "Command that prints a token",
-    commands: [...SERVE, "models", "doctor"],
+    commands: [...SERVE, "models", "doctor", "setup"],
   },
   {
     name: "port",
@@ -236,7 +262,7 @@ export const FLAGS: readonly Flag[] = [
     env: "FD_BRIDGE_DEMO",
     kind: "boolean",
     help: "Use a simulated gateway inside the program: no account needed",
-    commands: [...SERVE, "models", "doctor"],
+    commands: [...SERVE, "models", "doctor", "setup"],
   },
   {
     name: "log-level",
@@ -263,7 +289,7 @@ export const FLAGS: readonly Flag[] = [
     value: "SECRET",
     secret: true,
     help: "Secret that clients must send; required beyond loopback",
-    commands: [...SERVE, "logs"],
+    commands: [...SERVE, "logs", "setup"],
   },
   {
     name: "allow-origin",
@@ -418,13 +444,19 @@ export const FLAGS: readonly Flag[] = [
     short: "y",
     kind: "boolean",
     help: "Ask nothing: write the changes, send the requests",
-    commands: ["models", "doctor", "login"],
+    commands: ["models", "doctor", "login", "setup"],
   },
   {
     name: "print",
     kind: "boolean",
     help: "Only show what would be written",
-    commands: ["service"],
+    commands: ["service", "setup"],
+  },
+  {
+    name: "remove",
+    kind: "boolean",
+    help: "Put back what was there before",
+    commands: ["setup"],
   },
   { name: "rotate", kind: "boolean", help: "Make another key", commands: ["key"] },
   {

@@ -15,6 +15,7 @@ import type { Files } from "./system.ts";
  * @param path The file. Its folder is made where it isn't there.
  * @param text Its new text.
  * @param files The machine's files.
+ * @param newMode The mode of a file that isn't there yet. @default the system's own
  * @throws {BridgeError} kind `config`, saying what went wrong with which file.
  *
  * @example
@@ -36,7 +37,12 @@ import type { Files } from "./system.ts";
  * if (written[1] !== "a/models.json") throw new Error(written[1]);
  * ```
  */
-export async function writeAtomically(path: string, text: string, files: Files): Promise<void> {
+export async function writeAtomically(
+  path: string,
+  text: string,
+  files: Files,
+  newMode?: number,
+): Promise<void> {
   let temporary: string | undefined;
   try {
     const target = await files.realPath(path) ?? path;
@@ -48,7 +54,7 @@ export async function writeAtomically(path: string, text: string, files: Files):
     const [, folder, name] = /^(.*[/\\])?([^/\\]*)$/s.exec(target)!;
     if (mode === undefined && folder) await files.makeFolder(folder);
     temporary = `${folder ?? ""}.${name}.${crypto.randomUUID().slice(0, 8)}.tmp`;
-    await files.create(temporary, text, mode);
+    await files.create(temporary, text, mode ?? newMode);
     await files.rename(temporary, target);
   } catch (cause) {
     if (temporary) await files.remove(temporary).catch(() => {});

@@ -1,6 +1,6 @@
 /**
- * Runs the real agents from npm against the real program with its simulated gateway, without a person:
- * `deno task test:agents [--only NAME]`. It installs them into `.deno/agents`, prints a table, and is no
+ * Runs the real agents from npm against the real program with its simulated gateway, without a person,
+ * each set up by `fd-bridge setup`: `deno task test:agents [--only NAME]`. It installs them into `.deno/agents`, prints a table, and is no
  * part of the gate, because it needs npm and several minutes.
  *
  * @module
@@ -82,15 +82,14 @@ async function runOnce(
   const folder = `${home}/work`;
   await Deno.mkdir(folder);
   try {
-    const { command: [name, ...args], env } = await agent.prepare({
-      url,
-      model,
-      prompt,
-      home,
-      program,
+    const { port } = new URL(url);
+    const flags = ["--demo", "--port", port, "--yes"];
+    await using setup = await startProgram(["setup", agent.setup, model, ...flags], {
+      env: { HOME: home },
     });
-    const { stdout, stderr } = await new Deno.Command(name, {
-      args,
+    if (await setup.ended !== 0) return setup.text();
+    const { stdout, stderr } = await new Deno.Command(program, {
+      args: [...agent.args({ model, prompt })],
       cwd: folder,
       clearEnv: true,
       env: {
@@ -98,7 +97,7 @@ async function runOnce(
         HOME: home,
         TERM: "dumb",
         NO_PROXY: "127.0.0.1,localhost",
-        ...env,
+        ...agent.env,
       },
       stdin: "null",
       signal: AbortSignal.timeout(TIME),

@@ -1,0 +1,74 @@
+/**
+ * What `fd-bridge setup` does to a file, as texts: the bridge's values go in, and out again.
+ *
+ * @module
+ */
+
+import { createTwoFilesPatch } from "diff";
+import { isObject } from "../json.ts";
+import type { SettingsFile } from "./agents.ts";
+import { type Path, valueIn, withValue } from "./text.ts";
+
+/**
+ * The text with the bridge's values.
+ *
+ * @param file The file and its values.
+ * @param text The file so far; empty where there is none.
+ */
+export function pointed({ format, entries }: SettingsFile, text: string): string {
+  let changed = text;
+  for (const { path, value, keep } of entries) {
+    if (keep && valueIn(format, changed, path) !== undefined) continue;
+    changed = withValue(format, changed, path, value);
+  }
+  return changed;
+}
+
+/**
+ * The text without the bridge's values: each is again what it was before, and whatever else was changed
+ * since stays.
+ *
+ * @param file The file and its values.
+ * @param text The file as it is.
+ * @param before The file before `setup` first wrote it; empty where there was none.
+ * @returns The text; undefined where nothing of it is left, and there was no file before.
+ */
+export function takenBack(
+  { format, entries }: SettingsFile,
+  text: string,
+  before: string,
+): string | undefined {
+  let changed = text;
+  for (const { path } of entries) {
+    changed = withValue(format, changed, path, valueIn(format, before, path));
+    // An object that was made for the value goes with it.
+    for (let length = path.length - 1; length > 0; length--) {
+      const parent: Path = path.slice(0, length);
+      if (!isEmpty(valueIn(format, changed, parent)) || valueIn(format, before, parent)) break;
+      changed = withValue(format, changed, parent, undefined);
+    }
+  }
+  if (before !== "") return changed;
+  return isEmpty(valueIn(format, changed, []) ?? {}) ? undefined : changed;
+}
+
+function isEmpty(value: unknown): boolean {
+  return (isObject(value) && Object.keys(value).length === 0) ||
+    (Array.isArray(value) && value.length === 0);
+}
+
+/**
+ * What changes, as `diff -u` shows it; empty where nothing does.
+ *
+ * @param path The file.
+ * @param before Its text.
+ * @param after Its text afterwards.
+ * @param secret A text that is not to be seen.
+ */
+export function diffOf(path: string, before: string, after: string, secret?: string): string {
+  if (before === after) return "";
+  const patch = createTwoFilesPatch(path, path, before, after, "", "", { context: 2 });
+  const lines = patch.split("\n").slice(1).filter((line) => !/^(---|===)/.test(line));
+  const text = lines.join("\n").replace(/^\+\+\+ (\S+)\t?$/m, "$1");
+  return secret ? text.replaceAll(secret, "••••••••") : text;
+}
