@@ -26,7 +26,10 @@ const FIELDS: FieldRules = {
     expected: '"float" or "base64"',
     fits: (value) => value === "float" || value === "base64",
   },
-  dimensions: { expected: "a whole number from 1 on", fits: (value) => Number(value) >= 1 },
+  dimensions: {
+    expected: "a whole number from 1 on",
+    fits: (value) => Number.isInteger(value) && Number(value) >= 1,
+  },
   user: { expected: "a string", fits: isString },
 };
 

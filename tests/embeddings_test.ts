@@ -38,6 +38,8 @@ const REFUSED: readonly (readonly [param: string, body: Record<string, unknown>]
   ["input", { model: MODEL, input: "" }],
   ["input", { model: MODEL, input: [{}] }],
   ["input", { model: MODEL, input: Array.from({ length: 2_049 }, () => "x") }],
+  ["dimensions", { model: MODEL, input: "x", dimensions: "256" }],
+  ["dimensions", { model: MODEL, input: "x", dimensions: 1.5 }],
   ["encoding_format", { model: MODEL, input: "x", encoding_format: "hex" }],
 ];
 

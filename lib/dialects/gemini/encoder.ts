@@ -9,7 +9,7 @@ import { encodeContinuity } from "../../enrich/continuity.ts";
 import { BridgeError } from "../../errors.ts";
 import { isObject, type JsonObject, toJson } from "../../json.ts";
 import type { DialectContext, StreamEncoder } from "../dialect.ts";
-import { errorEvent } from "./error.ts";
+import { errorEvent, silentEnding } from "./error.ts";
 import { textOf } from "./request.ts";
 import { encodeUsage } from "./usage.ts";
 
@@ -86,8 +86,12 @@ export class GeminiEncoder implements StreamEncoder {
 
   /** The event that ends a complete answer. */
   end(): string {
-    const out = this.#tell(this.#closeCall());
+    let out = this.#tell(this.#closeCall());
     const cut = this.cutOff;
+    if (cut === undefined && this.#parts.length === 0) {
+      const words = silentEnding(String(this.#ending().finishReason));
+      if (words !== undefined) out += this.#tell([words]);
+    }
     return out +
       (cut === undefined ? this.#event(this.#response([], this.#ending())) : this.error(cut));
   }

@@ -39,3 +39,17 @@ export function errorEvent(error: BridgeError): string {
   };
   return `data: ${toJson({ ...errorBody(error), candidates: [candidate] })}\n\n`;
 }
+
+/**
+ * The part that says why an answer ended before it had begun; undefined where it ended of itself. Google's
+ * own client asks again, four times, where an answer has no text.
+ *
+ * @param reason Google's finish reason, or its reason for blocking the prompt.
+ */
+export function silentEnding(reason: string): JsonObject | undefined {
+  if (["", "STOP", "FINISH_REASON_UNSPECIFIED"].includes(reason)) return undefined;
+  const text = reason === "MAX_TOKENS"
+    ? "[The answer ended before its first word (MAX_TOKENS): thinking took all of its tokens. Raise maxOutputTokens, or lower the thinking level.]"
+    : `[The model answered nothing: it was stopped (${reason}).]`;
+  return { text };
+}

@@ -7,12 +7,12 @@
 
 import { BridgeError } from "../../errors.ts";
 import { gatewayError, isErrorBody } from "../../gateway/errors.ts";
-import { isObject, type JsonObject, toJson } from "../../json.ts";
+import { isAnswerPiece, isObject, type JsonObject, toJson } from "../../json.ts";
 import type { DialectContext, SseEvent, StreamCore, StreamOutcome } from "../dialect.ts";
 import { decodeReason, isGemini } from "./decoder.ts";
 import { BLANK } from "./encoder.ts";
-import { errorEvent } from "./error.ts";
-import { partsOf } from "./request.ts";
+import { errorEvent, silentEnding } from "./error.ts";
+import { partsOf, textOf } from "./request.ts";
 import { decodeUsage } from "./usage.ts";
 
 /** Normalizes one stream; see {@linkcode StreamCore}. */
@@ -24,6 +24,8 @@ export class GeminiNormalizer implements StreamCore {
   #usage: JsonObject | undefined;
   #error: BridgeError | undefined;
   #ended = false;
+  /** Whether the answer's only words are the bridge's own, about its end. */
+  #silent = false;
 
   /** Makes the normalizer of one stream. */
   constructor(context: DialectContext) {
@@ -49,7 +51,9 @@ export class GeminiNormalizer implements StreamCore {
     const [candidate] = this.#last.candidates as JsonObject[];
     return {
       ...this.#last,
-      candidates: [{ ...candidate, content: { role: "model", parts: this.#parts } }],
+      candidates: [
+        this.#silent ? candidate : { ...candidate, content: { role: "model", parts: this.#parts } },
+      ],
     };
   }
 
@@ -69,21 +73,46 @@ export class GeminiNormalizer implements StreamCore {
     const { secrets, model } = this.#context;
     if (event.type === "done") return this.end();
     if (event.type === "malformed") {
-      return this.#fail(
-        this.#parts.length === 0 ? gatewayError(200, event.text, { secrets }) : brokenOff(),
-      );
+      // Half of an event is half of an answer: it isn't repeated in an error, and so not in the log.
+      if (!isAnswerPiece(event.text)) return this.#fail(gatewayError(200, event.text, { secrets }));
+      return this.#reason === undefined ? this.#fail(brokenOff()) : this.end();
     }
     const { value } = event;
     if (!isGemini(value)) {
       return isErrorBody(value) ? this.#fail(gatewayError(200, value, { secrets })) : "";
     }
-    const [candidate] = Array.isArray(value.candidates) ? value.candidates.filter(isObject) : [];
-    this.#parts.push(...partsOf(candidate?.content));
+    if (isObject(value.error)) {
+      const { error, ...rest } = value;
+      const [half] = candidatesOf(rest);
+      // A reason beside an error is none: the error is what ended the answer.
+      const told = half && half.finishReason === undefined ? this.#tell(rest, model) : "";
+      return told + this.#fail(gatewayError(200, { error }, { secrets }));
+    }
+    return this.#tell(value, model);
+  }
+
+  #tell(value: JsonObject, model: string): string {
+    let [candidate] = candidatesOf(value);
+    const blocked = isObject(value.promptFeedback) ? textOf(value.promptFeedback.blockReason) : "";
+    const google = textOf(candidate?.finishReason) || blocked;
+    const parts = partsOf(candidate?.content);
+    this.#parts.push(...parts);
     this.#usage = decodeUsage(value.usageMetadata) ?? this.#usage;
-    const blocked = isObject(value.promptFeedback) ? value.promptFeedback.blockReason : undefined;
-    this.#reason ??= decodeReason(candidate?.finishReason) ??
-      (typeof blocked === "string" ? "content_filter" : undefined);
-    const told = { ...value, modelVersion: model };
+    this.#reason ??= decodeReason(google);
+    const told: JsonObject = { ...value, modelVersion: model };
+    if (this.#parts.length === 0 && !this.#silent) {
+      const words = silentEnding(google);
+      if (words !== undefined) {
+        this.#silent = true;
+        candidate = {
+          index: 0,
+          ...candidate,
+          content: { role: "model", parts: [words] },
+          finishReason: google,
+        };
+        told.candidates = [candidate];
+      }
+    }
     this.#last = candidate ? told : { ...told, candidates: [{ index: 0 }] };
     return `data: ${toJson(told)}\n\n`;
   }
@@ -101,6 +130,10 @@ export class GeminiNormalizer implements StreamCore {
     this.#error = error;
     return errorEvent(error);
   }
+}
+
+function candidatesOf({ candidates }: JsonObject): JsonObject[] {
+  return Array.isArray(candidates) ? candidates.filter(isObject) : [];
 }
 
 /** The gateway's body ended before the answer did. */

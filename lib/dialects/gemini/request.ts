@@ -155,15 +155,27 @@ function decodeConfig(config: JsonObject, model: string): JsonObject {
   return chat;
 }
 
+/**
+ * Whether Google's signatures go to a model: Gemini wants them, and so may an endpoint whose name tells
+ * nothing. Others refuse the field; Google's client signs every call, whoever made it.
+ */
+function takesSignatures(model: string): boolean {
+  const family = familyOf(model);
+  return family === "gemini" ||
+    (family === "open" && !/^(databricks-|system\.ai\.)/i.test(model));
+}
+
 /** The messages as they grow; calls without ids get some, and results find theirs by name and order. */
 class History {
   readonly messages: JsonObject[] = [];
   readonly #open = new Map<string, string[]>();
   readonly #model: string;
+  readonly #takesSignatures: boolean;
   #made = 0;
 
   constructor(model: string) {
     this.#model = model;
+    this.#takesSignatures = takesSignatures(model);
   }
 
   content({ role, parts }: JsonObject, path: string): void {
@@ -188,7 +200,9 @@ class History {
         const name = textOf(call.name);
         this.#open.set(name, [...this.#open.get(name) ?? [], id]);
         calls.push({
-          ...own === undefined && textOf(signature) !== "" ? { thoughtSignature: signature } : {},
+          ...own === undefined && this.#takesSignatures && textOf(signature) !== ""
+            ? { thoughtSignature: signature }
+            : {},
           ...mine?.calls?.[id] ?? {},
           id,
           type: "function",
