@@ -14,6 +14,7 @@ import {
 } from "./adapt/negotiator.ts";
 import { withCacheMarks } from "./adapt/prompt_cache.ts";
 import { type ConversationCalls, conversationOf, ownerOf } from "./adapt/tool_call_cache.ts";
+import { CALL_CUT_OFF } from "./adapt/retry_loop_guard.ts";
 import { ownRetries } from "./adapt/retrying_clients.ts";
 import type { App } from "./app.ts";
 import { chatSurface } from "./dialects/chat/mod.ts";
@@ -179,7 +180,7 @@ async function ask(context: ExchangeContext): Promise<Answer> {
     exchange.surface = plan.route.surface;
     exchange.dialects = `${client.name} → ${plan.dialect}`;
     const sent = encode(context, plan);
-    if (round === 1) app.guard?.check(context.body);
+    if (round === 1) app.guard?.check(turnOf(context));
     const body = JSON.stringify(sent);
     if (app.log.shows("trace")) exchange.log("trace", "request", { path: plan.route.path, body });
     const { signal } = context.controller;
@@ -403,9 +404,16 @@ function endStream(context: ExchangeContext, core: StreamCore, clientLeft: boole
 }
 
 /** Tells the retry-loop guard how an answer ended. */
-function recordEnding({ app, body }: ExchangeContext, outcome: StreamOutcome): void {
+function recordEnding(context: ExchangeContext, outcome: StreamOutcome): void {
   const { error, spoke, finishReason } = outcome;
-  app.guard?.ended(body, error?.kind ?? finishReason ?? "stop", spoke);
+  // Half a call is what a limit leaves: raising it helps, which other errors don't say.
+  const ending = error?.code === CALL_CUT_OFF ? CALL_CUT_OFF : error?.kind;
+  context.app.guard?.ended(turnOf(context), ending ?? finishReason ?? "stop", spoke);
+}
+
+/** The request as the retry-loop guard reads it: in some dialects the path names the model. */
+function turnOf({ body, summary }: ExchangeContext): JsonObject {
+  return body.model === summary.model ? body : { ...body, model: summary.model };
 }
 
 /** The answer to a plain request: one complete answer in the client's dialect. */

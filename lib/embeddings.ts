@@ -44,7 +44,8 @@ function check(body: JsonObject): void {
   checkFields(body, FIELDS, "");
   const { input } = body;
   if (!isInput(input)) throw wrongType("input", "a text, or a list of texts", input);
-  if (Array.isArray(input) && input.length > MAX_INPUTS) {
+  // A list of numbers is one text, as tokens.
+  if (Array.isArray(input) && !input.every(Number.isInteger) && input.length > MAX_INPUTS) {
     throw new BridgeError(
       "request",
       `\`input\` has ${input.length} texts: expected at most ${MAX_INPUTS} in one request.`,

@@ -142,7 +142,8 @@ export function createRouter(app: App): (request: Request) => Promise<Response> 
         : await handle(request, endpoint, { app, exchange, rest });
       return withOrigin(finish(response, exchange), origin);
     } catch (error) {
-      const dialect = endpoint?.dialect ?? "chat";
+      const anthropic = request.headers.has("anthropic-version");
+      const dialect = endpoint?.dialect ?? (anthropic ? "messages" : "chat");
       const response = failureResponse(error, request, app, exchange, dialect);
       return withOrigin(finish(response, exchange), origin);
     }

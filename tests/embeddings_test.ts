@@ -102,3 +102,10 @@ Deno.test("GET /models lists embedding models for who asks for them, and ForgeCo
   assertEquals(await ids(own, "/models?kind=embedding"), ["our-bge-small", "our-vectors"]);
   assertEquals(await ids(own, "/models"), ["databricks-gpt-5"]);
 });
+
+Deno.test("POST /embeddings counts a list of tokens as one text", async () => {
+  const { post, requests } = testBridge();
+  const input = Array.from({ length: 3_000 }, (_, at) => at);
+  await (await post("/v1/embeddings", { model: MODEL, input })).body?.cancel();
+  assertEquals(requests.length, 1);
+});

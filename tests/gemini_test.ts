@@ -175,7 +175,7 @@ const STREAM = [
 
 Deno.test("a Gemini stream passes as it came", async () => {
   const events = await told(STREAM);
-  assertEquals(events, STREAM.map((event) => ({ ...event, modelVersion: GEMINI })));
+  assertEquals<unknown>(events, STREAM.map((event) => ({ ...event, modelVersion: GEMINI })));
 });
 
 Deno.test("a Gemini stream that is cut at an event ends with an error, by either way", async () => {
@@ -231,4 +231,43 @@ Deno.test("a gateway without the Gemini surface is asked on mlflow, and that is 
     assertEquals([textIn(events), reasonsIn(events)], ["Hi", ["STOP"]]);
   }
   assertEquals(requests.map(({ path }) => path.split("/")[1]), ["gemini", "mlflow", "mlflow"]);
+});
+
+Deno.test("a Gemini request may be written with underscores, as Google's own examples are", async () => {
+  const { post, requests } = testBridge({
+    gateway: () => Response.json({ error_code: "BAD_REQUEST", message: "x" }, { status: 404 }),
+  });
+  await post(pathOf(KIMI, false), {
+    system_instruction: { parts: [{ text: "SYS" }] },
+    generation_config: { max_output_tokens: 5, top_p: 0.5 },
+    tools: [{
+      function_declarations: [{ name: "a_b", parameters: { properties: { x_y: {} } } }],
+    }],
+    contents: [
+      { role: "user", parts: [{ inline_data: { mime_type: "image/png", data: "AA==" } }] },
+      { role: "model", parts: [{ function_call: { name: "a_b", args: { x_y: 1 } } }] },
+      { role: "user", parts: [{ function_response: { name: "a_b", response: { c_d: 1 } } }] },
+    ],
+  });
+  const { messages, tools, max_tokens, top_p } = requests[0].body as Record<string, JsonObject[]>;
+  assertEquals([max_tokens, top_p], [5, 0.5] as unknown[]);
+  assertEquals(messages[0], { role: "system", content: "SYS" });
+  const text = JSON.stringify([messages, tools]);
+  for (const words of ["data:image/png;base64,AA==", "x_y", "c_d", '"a_b"']) {
+    assertStringIncludes(text, words);
+  }
+});
+
+Deno.test("a Gemini request that allows two functions offers no third", async () => {
+  const { post, requests } = testBridge({
+    gateway: () => Response.json({ error_code: "BAD_REQUEST", message: "x" }, { status: 404 }),
+  });
+  await post(pathOf(KIMI, false), {
+    ...HELLO,
+    tools: [{ functionDeclarations: ["a", "b", "c"].map((name) => ({ name })) }],
+    toolConfig: { functionCallingConfig: { mode: "ANY", allowedFunctionNames: ["a", "b"] } },
+  });
+  const { tools, tool_choice } = requests[0].body as Record<string, unknown>;
+  const names = (tools as { function: { name: string } }[]).map(({ function: { name } }) => name);
+  assertEquals([names, tool_choice], [["a", "b"], "required"]);
 });

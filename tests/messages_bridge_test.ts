@@ -455,3 +455,133 @@ Deno.test("POST /messages keeps its contract whatever steps an answer has", asyn
     assertStrictMessages(await (await post("/v1/messages", ask(model))).text());
   }
 });
+
+/** A native stream of Claude's with one call, whose input comes in the given pieces. */
+function callStream(
+  pieces: readonly string[],
+  reason: string,
+  { name = "Bash", stop = true }: { name?: string; stop?: boolean } = {},
+): Response {
+  const block = { type: "tool_use", id: "toolu_1", name, input: {} };
+  const events = [
+    {
+      type: "message_start",
+      message: { id: "msg_1", usage: { input_tokens: 5, output_tokens: 1 } },
+    },
+    { type: "content_block_start", index: 0, content_block: block },
+    ...pieces.map((partial_json) => ({
+      type: "content_block_delta",
+      index: 0,
+      delta: { type: "input_json_delta", partial_json },
+    })),
+    ...stop ? [{ type: "content_block_stop", index: 0 }] : [],
+    { type: "message_delta", delta: { stop_reason: reason }, usage: { output_tokens: 32_000 } },
+    { type: "message_stop" },
+  ];
+  const text = events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+  return new Response(text.join(""), { headers: { "content-type": "text/event-stream" } });
+}
+
+const ASK = {
+  model: "databricks-claude-sonnet-5-5",
+  max_tokens: 32_000,
+  messages: [{ role: "user", content: "q" }],
+  tools: [{ name: "Bash", input_schema: { type: "object" } }],
+};
+
+for (const pieces of [[], [""], ['{"command": "rm -']]) {
+  for (const stop of [true, false]) {
+    Deno.test(`a native call cut after ${JSON.stringify(pieces)}, ${stop ? "closed" : "open"}, is no call, and tells its tokens`, async () => {
+      const { post, log } = testBridge({
+        gateway: () => callStream(pieces, "max_tokens", { stop }),
+      });
+      const text = await (await post("/v1/messages", { ...ASK, stream: true })).text();
+      assert(!text.includes("content_block_stop"), text);
+      assert(!text.includes("message_stop"), text);
+      assertStringIncludes(text, "event: error");
+      assertStringIncludes(text, "32000 output tokens");
+      assertStringIncludes(log(), "tokens_out=32000");
+    });
+  }
+}
+
+Deno.test("a native call without input is a call where nothing was cut", async () => {
+  const { post } = testBridge({ gateway: () => callStream([], "tool_use") });
+  const text = await (await post("/v1/messages", { ...ASK, stream: true })).text();
+  const types = [...text.matchAll(/^event: (.*)$/gm)].map(([, type]) => type);
+  assertEquals(types, [
+    "message_start",
+    "content_block_start",
+    "content_block_stop",
+    "message_delta",
+    "message_stop",
+  ]);
+});
+
+Deno.test("a native whole call that a limit left without input is an error", async () => {
+  const message = {
+    id: "msg_1",
+    type: "message",
+    role: "assistant",
+    content: [{ type: "tool_use", id: "toolu_1", name: "Bash", input: {} }],
+    stop_reason: "max_tokens",
+    usage: { input_tokens: 5, output_tokens: 9 },
+  };
+  const cut = testBridge({ gateway: () => Response.json(message) });
+  assertEquals((await (await cut.post("/v1/messages", ASK)).json()).type, "error");
+  const whole = testBridge({
+    gateway: () => Response.json({ ...message, stop_reason: "tool_use" }),
+  });
+  assertEquals((await (await whole.post("/v1/messages", ASK)).json()).content[0].input, {});
+});
+
+Deno.test("a native call without a name gets one", async () => {
+  const { post } = testBridge({ gateway: () => callStream(["{}"], "tool_use", { name: "" }) });
+  const text = await (await post("/v1/messages", { ...ASK, stream: true })).text();
+  assertStringIncludes(text, '"name":"unnamed_tool"');
+});
+
+Deno.test("a client's cache marks on results and answers reach mlflow", async () => {
+  const { post, requests } = testBridge({
+    gateway: (request) =>
+      Response.json({ error_code: "X", message: "x" }, {
+        status: new URL(request.url).pathname.includes("anthropic") ? 404 : 400,
+      }),
+  });
+  const cache_control = { type: "ephemeral" };
+  await post("/v1/messages", {
+    ...ASK,
+    messages: [
+      { role: "user", content: "q" },
+      {
+        role: "assistant",
+        content: [{ type: "text", text: "t", cache_control }, {
+          type: "tool_use",
+          id: "toolu_1",
+          name: "Bash",
+          input: {},
+        }],
+      },
+      {
+        role: "user",
+        content: [{ type: "tool_result", tool_use_id: "toolu_1", content: "r", cache_control }],
+      },
+    ],
+  });
+  const { messages } = requests.at(-1)!.body as { messages: { content: unknown }[] };
+  assertEquals(messages.map(({ content }) => content), [
+    "q",
+    [{ type: "text", text: "t", cache_control }],
+    [{ type: "text", text: "r", cache_control }],
+  ]);
+});
+
+Deno.test("GET /models/{id} fails in Anthropic's words for Anthropic's clients", async () => {
+  const { bridge } = testBridge();
+  const headers = { "anthropic-version": "2023-06-01", host: "127.0.0.1:8080" };
+  const response = await bridge.handler(
+    new Request("http://127.0.0.1:8080/v1/models/nope", { headers }),
+  );
+  assertEquals(response.status, 404);
+  assertEquals((await response.json()).type, "error");
+});

@@ -8,6 +8,7 @@ import {
 import { BridgeError } from "../lib/errors.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { ToolCallCache } from "../lib/adapt/tool_call_cache.ts";
+import { testBridge } from "./helpers/bridge.ts";
 import { randomFromEnvironment } from "./helpers/random.ts";
 import { assertStrictResponses, type StrictResponses } from "./helpers/strict_responses.ts";
 
@@ -295,3 +296,41 @@ Deno.test("answerEvents() are the events of a plain answer, whichever dialect it
     assertEquals(assertStrictResponses(text).text, "Hello");
   }
 });
+
+for (const status of ["incomplete", "in_progress", undefined]) {
+  for (const done of [true, false]) {
+    Deno.test(`ResponsesNormalizer never closes a call that a limit left without arguments: ${status}, ${done ? "done" : "open"}`, async () => {
+      const item = {
+        type: "function_call",
+        id: "fc_1",
+        call_id: "c1",
+        name: "Write",
+        arguments: "",
+      };
+      const response = {
+        id: "r",
+        object: "response",
+        status: "incomplete",
+        incomplete_details: { reason: "max_output_tokens" },
+        output: [{ ...item, status }],
+        usage: { input_tokens: 1, output_tokens: 2, total_tokens: 3 },
+      };
+      const events = [
+        { type: "response.output_item.added", output_index: 0, item },
+        ...done
+          ? [{ type: "response.output_item.done", output_index: 0, item: { ...item, status } }]
+          : [],
+        { type: "response.incomplete", response },
+      ];
+      const stream = events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("");
+      const headers = { "content-type": "text/event-stream" };
+      const ask = { model: "databricks-gpt-6-sol", input: "q" };
+      const streamed = testBridge({ gateway: () => new Response(stream, { headers }) });
+      const text = await (await streamed.post("/v1/responses", { ...ask, stream: true })).text();
+      assert(!text.includes("function_call_arguments.done"), text);
+      assertStringIncludes(text, "event: response.failed");
+      const whole = testBridge({ gateway: () => Response.json(response) });
+      assert((await whole.post("/v1/responses", ask)).status >= 400);
+    });
+  }
+}

@@ -236,3 +236,36 @@ Deno.test("--no-runaway-guard lets every request pass", async () => {
   }
   assertEquals(bridge.requests.length, MOST + 4);
 });
+
+Deno.test("RetryLoopGuard lets through whoever raises the limit, as its message says", () => {
+  const guard = new RetryLoopGuard();
+  for (let at = 0; at < MOST; at++) guard.ended(request({ max_tokens: 9 }), "length");
+  assert(isStopped(guard, request({ max_tokens: 9 })));
+  assert(isStopped(guard, request({ max_tokens: 8 })));
+  assert(!isStopped(guard, request({ max_tokens: 9_000 })));
+  for (let at = 0; at < MOST; at++) guard.ended(request({ max_tokens: 9_000 }), "content_filter");
+  assert(isStopped(guard, request({ max_tokens: 90_000 })), "a filter has no limit");
+});
+
+Deno.test("RetryLoopGuard says of calls that are cut off what to raise", () => {
+  const body = { contents: [], generationConfig: { maxOutputTokens: 7 } };
+  const guard = new RetryLoopGuard();
+  for (let at = 0; at < MOST; at++) guard.ended(body, "tool_call_incomplete", false);
+  const { message } = assertThrows(() => guard.check(body), BridgeError);
+  assertStringIncludes(message, "raise `maxOutputTokens` (it is 7)");
+});
+
+Deno.test("RetryLoopGuard knows the model where the path names it", async () => {
+  const bridge = testBridge({
+    gateway: () => eventStream(chunk({ content: "Hi" }, "length"), "[DONE]"),
+  });
+  const ask = async (model: string) => {
+    const path = `/v1beta/models/${model}:generateContent`;
+    const response = await bridge.post(path, { contents: [{ parts: [{ text: "q" }] }] });
+    await response.body?.cancel();
+    return response.status;
+  };
+  for (let at = 0; at < MOST; at++) assertEquals(await ask("databricks-kimi-k3"), 200);
+  assertEquals(await ask("databricks-kimi-k3"), 400);
+  assertEquals(await ask("databricks-llama-4-maverick"), 200);
+});

@@ -24,6 +24,12 @@ export const LIFETIME = 60 * 60 * 1000;
 /** How many turns are watched at once; the longest unused go first. */
 const MAX_TURNS = 2_000;
 
+/** The ending of an answer whose tool call was cut off; also that error's code. */
+export const CALL_CUT_OFF = "tool_call_incomplete";
+
+/** Endings that a higher limit may help. */
+const TOO_LONG: ReadonlySet<string> = new Set(["length", CALL_CUT_OFF]);
+
 /** Endings of a complete answer. */
 const GOOD = new Set([
   "stop",
@@ -43,6 +49,8 @@ interface Turn {
   silent: number;
   /** The last one. */
   ending: string;
+  /** The highest limit of tokens that it was asked with. */
+  limit: number;
   /** When it was last asked for or ended, in milliseconds. */
   touched: number;
 }
@@ -97,6 +105,11 @@ export class RetryLoopGuard {
     const key = keyOf(request);
     const turn = this.#turns.get(key);
     if (turn === undefined) return;
+    // Whoever does what the message says is let through.
+    if (TOO_LONG.has(turn.ending) && (maxTokensOf(request) ?? 0) > turn.limit && turn.limit > 0) {
+      this.#turns.delete(key);
+      return;
+    }
     this.#touch(key, turn);
     if (turn.count >= MOST || turn.silent >= MOST_SILENT) throw stopped(turn, request);
   }
@@ -116,8 +129,9 @@ export class RetryLoopGuard {
       this.#turns.delete(key);
       return;
     }
-    const turn = this.#turns.get(key) ?? { count: 0, silent: 0, ending, touched: 0 };
+    const turn = this.#turns.get(key) ?? { count: 0, silent: 0, ending, limit: 0, touched: 0 };
     turn.count++;
+    turn.limit = Math.max(turn.limit, maxTokensOf(request) ?? 0);
     // A refusal and an error say why by themselves; silence is what repeats itself.
     turn.silent = !content && (GOOD.has(ending) || ending === "empty" || ending === "length")
       ? turn.silent + 1
@@ -180,6 +194,7 @@ function keyOf(request: JsonObject): string {
 /** The field that limits the answer, with its value, for people. */
 function limitOf(request: JsonObject): string {
   const field = TOKEN_FIELDS.find((name) => typeof request[name] === "number") ??
+    (request.contents !== undefined ? "maxOutputTokens" : undefined) ??
     (Array.isArray(request.input) || typeof request.input === "string"
       ? "max_output_tokens"
       : "max_tokens");
@@ -196,6 +211,8 @@ function remedy({ ending, silent }: Turn, request: JsonObject): string {
           limitOf(request)
         }, or ask for less reasoning effort`
         : `The answer doesn't fit: raise ${limitOf(request)}, or ask for less at once`;
+    case CALL_CUT_OFF:
+      return `The tool call doesn't fit: raise ${limitOf(request)}, or ask for less at once`;
     case "empty":
       return "The model says nothing: rephrase the request, or try another model";
     case "interrupted":

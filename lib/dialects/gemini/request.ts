@@ -104,12 +104,24 @@ function decodeTools(tools: unknown): JsonObject[] {
   }));
 }
 
-function decodeChoice(config: unknown): JsonObject {
+function callingOf(config: unknown): { mode: string; names: readonly unknown[] } {
   const calling = isObject(config) && isObject(config.functionCallingConfig)
     ? config.functionCallingConfig
     : {};
-  const names = Array.isArray(calling.allowedFunctionNames) ? calling.allowedFunctionNames : [];
-  switch (textOf(calling.mode).toUpperCase()) {
+  const names = calling.allowedFunctionNames;
+  return { mode: textOf(calling.mode).toUpperCase(), names: Array.isArray(names) ? names : [] };
+}
+
+/** The tools of which one must be called: chat completions can't say which of them may. */
+function allowedOf(tools: JsonObject[], config: unknown): JsonObject[] {
+  const { mode, names } = callingOf(config);
+  if (mode !== "ANY" || names.length < 2) return tools;
+  return tools.filter(({ function: tool }) => isObject(tool) && names.includes(tool.name));
+}
+
+function decodeChoice(config: unknown): JsonObject {
+  const { mode, names } = callingOf(config);
+  switch (mode) {
     case "ANY":
       return {
         tool_choice: names.length === 1
@@ -132,6 +144,31 @@ function effortOf(
   if (typeof budget !== "number" || budget < 0) return undefined;
   return budget <= 2048 ? "low" : budget <= 8192 ? "medium" : "high";
 }
+
+/**
+ * A part of a request with its names as `maxOutputTokens`: Google's API takes `max_output_tokens` as well.
+ * What functions take and give, and schemas, have names of their own.
+ */
+function camelCased(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(camelCased);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, field]) => {
+      const camel = name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+      return [camel, OWN_NAMES.has(camel) ? field : camelCased(field)];
+    }),
+  );
+}
+
+/** Fields that hold names of somebody else's. */
+const OWN_NAMES: ReadonlySet<string> = new Set([
+  "args",
+  "response",
+  "parameters",
+  "parametersJsonSchema",
+  "responseSchema",
+  "responseJsonSchema",
+]);
 
 /** Settings of the answer, in OpenAI's words. */
 function decodeConfig(config: JsonObject, model: string): JsonObject {
@@ -279,11 +316,12 @@ function decodePart(part: JsonObject, path: string): JsonObject[] {
  * A request as a chat completions request. What the model's side has nothing like goes: `safetySettings`,
  * Google's own tools.
  *
- * @param body The client's body, which {@linkcode parseRequest} has taken.
+ * @param given The client's body, which {@linkcode parseRequest} has taken.
  * @param context The model.
  * @throws {BridgeError} kind `request`, naming what can't be said.
  */
-export function decodeRequest(body: JsonObject, { model }: DialectContext): JsonObject {
+export function decodeRequest(given: JsonObject, { model }: DialectContext): JsonObject {
+  const body = camelCased(given) as JsonObject;
   if (textOf(body.cachedContent) !== "") {
     throw new BridgeError(
       "request",
@@ -296,7 +334,7 @@ export function decodeRequest(body: JsonObject, { model }: DialectContext): Json
   for (const [at, content] of (body.contents as JsonObject[]).entries()) {
     history.content(content, `contents[${at}]`);
   }
-  const tools = decodeTools(body.tools);
+  const tools = allowedOf(decodeTools(body.tools), body.toolConfig);
   const config = isObject(body.generationConfig) ? body.generationConfig : {};
   return {
     model,

@@ -61,11 +61,13 @@ function decodeAssistant(blocks: readonly JsonObject[], { model, family }: Reade
   const thoughts: string[] = [];
   const calls: JsonObject[] = [];
   const texts: string[] = [];
+  let mark: unknown;
   let fields: Readonly<Record<string, JsonObject>> = {};
   for (const block of blocks) {
     switch (block.type) {
       case "text":
         if (textOf(block.text) !== "") texts.push(textOf(block.text));
+        mark = block.cache_control ?? mark;
         break;
       case "thinking": {
         const text = textOf(block.thinking);
@@ -101,7 +103,7 @@ function decodeAssistant(blocks: readonly JsonObject[], { model, family }: Reade
   if (texts.length === 0 && calls.length === 0) return [];
   return [{
     role: "assistant",
-    content: texts.length > 0 ? texts.join("\n\n") : null,
+    content: texts.length > 0 ? markedText(texts.join("\n\n"), mark, family) : null,
     ...details.length > 0 ? { reasoning_details: details } : {},
     ...thoughts.length > 0 ? { reasoning_content: thoughts.join("\n\n") } : {},
     ...calls.length > 0 ? { tool_calls: calls } : {},
@@ -124,13 +126,23 @@ function decodeUser(
     if (block.type === "tool_result") {
       const { text, images } = decodeResult(block, `${path}[${at}]`, reader);
       const id = idFor(block.tool_use_id, reader.family);
-      results.push({ role: "tool", tool_call_id: id, content: text });
+      const inner = blocksOf(block.content).findLast((part) => isObject(part.cache_control));
+      const mark = block.cache_control ?? inner?.cache_control;
+      const content = markedText(text, mark, reader.family);
+      results.push({ role: "tool", tool_call_id: id, content });
       if (images.length > 0) {
         parts.push({ type: "text", text: `The result of call ${id}:` }, ...images);
       }
     } else parts.push(...decodePart(block, `${path}[${at}]`, reader));
   }
   return parts.length === 0 ? results : [...results, { role: "user", content: flatten(parts) }];
+}
+
+/** A text, as a part where a client marked it for Claude's prompt cache. */
+function markedText(text: string, mark: unknown, family: Family): unknown {
+  return family === "claude" && isObject(mark) && text !== ""
+    ? [{ type: "text", text, cache_control: mark }]
+    : text;
 }
 
 /** One text as a string, anything else as parts. */

@@ -36,6 +36,16 @@ const REASONS: ReadonlySet<unknown> = new Set([
   "model_context_window_exceeded",
 ]);
 
+/** Reasons that leave the last block as it was by then. */
+const CUT: ReadonlySet<unknown> = new Set(["max_tokens", "model_context_window_exceeded"]);
+
+/** The name of a call that has none: clients refuse an empty one, and say so to the model. */
+const UNNAMED = "unnamed_tool";
+
+function isEmpty(input: unknown): boolean {
+  return !isObject(input) || Object.keys(input).length === 0;
+}
+
 /** Whether a block can end here: half of a call's input can't. */
 function isComplete({ block, json }: OpenBlock): boolean {
   return block.type !== "tool_use" || isJson(json);
@@ -55,8 +65,10 @@ export class MessagesNormalizer implements StreamCore {
   #error: BridgeError | undefined;
   #ended = false;
   #spoke = false;
-  /** A call that was closed with half of its input. */
+  /** A call that was closed with half of its input. The rest of the stream only tells how many tokens it took. */
   #cut: JsonObject | undefined;
+  /** A call that was closed without input, last of all so far: whether that is all, the stop reason tells. */
+  #bare: { readonly index: number; readonly block: JsonObject } | undefined;
 
   /** Makes the normalizer of one stream. */
   constructor(context: DialectContext) {
@@ -102,6 +114,7 @@ export class MessagesNormalizer implements StreamCore {
         : this.#fail(brokenOff());
     }
     const { value } = event;
+    if (this.#cut !== undefined) return this.#afterCut(this.#cut, value);
     if (isMessage(value)) return this.#whole(value);
     switch (value.type) {
       case "message_start":
@@ -129,6 +142,7 @@ export class MessagesNormalizer implements StreamCore {
   /** The text for the end of the gateway's body. */
   end(cause?: unknown): string {
     if (this.#ended) return "";
+    if (this.#cut !== undefined) return this.#fail(this.#cutOff(this.#cut));
     return this.#stopReason === undefined ? this.#fail(brokenOff(cause)) : this.#end();
   }
 
@@ -160,12 +174,14 @@ export class MessagesNormalizer implements StreamCore {
       this.#waiting.push({ type: "content_block_start", index: given, content_block: block });
       return out;
     }
-    out += this.#close();
-    const whole = { ...block };
+    out += this.#close() + this.#endBare();
+    const whole = block.type === "tool_use" && textOf(block.name) === ""
+      ? { ...block, name: UNNAMED }
+      : { ...block };
     const index = this.#content.push(whole) - 1;
     this.#current = { given, index, block: whole, json: "" };
     this.#spoke ||= block.type === "tool_use";
-    return out + write("content_block_start", { index, content_block: block });
+    return out + write("content_block_start", { index, content_block: { ...whole } });
   }
 
   #delta(event: JsonObject): string {
@@ -215,10 +231,10 @@ export class MessagesNormalizer implements StreamCore {
     return "";
   }
 
-  /** Ends the block under way and tells what waited for it; a call that is cut off ends the stream. */
+  /** Ends the block under way and tells what waited for it. */
   #next(): string {
     const out = this.#close();
-    return out + (this.#cut === undefined ? this.#release() : this.#fail(this.#cutOff(this.#cut)));
+    return this.#cut === undefined ? out + this.#release() : out;
   }
 
   /** Ends the block under way. Half a call never closes: its client would repair it and run it. */
@@ -233,8 +249,26 @@ export class MessagesNormalizer implements StreamCore {
         return "";
       }
       block.input = JSON.parse(json);
+    } else if (block.type === "tool_use" && isEmpty(block.input)) {
+      this.#bare = { index, block };
+      return "";
     }
     return write("content_block_stop", { index });
+  }
+
+  /** Ends a call without input. */
+  #endBare(): string {
+    const bare = this.#bare;
+    this.#bare = undefined;
+    return bare === undefined ? "" : write("content_block_stop", { index: bare.index });
+  }
+
+  /** Behind half a call only the usage counts, which comes with the stop reason. */
+  #afterCut(block: JsonObject, { type, usage }: JsonObject): string {
+    if (isObject(usage)) this.#usage = { ...this.#usage, ...usage };
+    return type === "message_delta" || type === "message_stop" || type === "error"
+      ? this.#fail(this.#cutOff(block))
+      : "";
   }
 
   /** Tells what has waited for the end of a call. */
@@ -258,7 +292,9 @@ export class MessagesNormalizer implements StreamCore {
     if (reason === undefined || reason === null || this.#stopReason !== undefined) return "";
     let out = this.#begin({});
     while (this.#current !== undefined) out += this.#next();
-    if (this.#ended) return out;
+    if (this.#bare !== undefined && CUT.has(reason)) this.#cut ??= this.#bare.block;
+    if (this.#cut !== undefined) return out + this.#fail(this.#cutOff(this.#cut));
+    out += this.#endBare();
     const calls = this.#content.some(({ type }) => type === "tool_use");
     // ForgeCode goes on and on after a reason that it doesn't know, and after calls that aren't there.
     const known = REASONS.has(reason) && (reason !== "tool_use" || calls) ? reason : "end_turn";
@@ -327,7 +363,9 @@ function deltasOf(block: JsonObject): JsonObject[] {
           : [{ type: "signature_delta", signature: block.signature }],
       ];
     case "tool_use":
-      return [{ type: "input_json_delta", partial_json: JSON.stringify(block.input ?? {}) }];
+      return isEmpty(block.input)
+        ? []
+        : [{ type: "input_json_delta", partial_json: JSON.stringify(block.input) }];
     default:
       return [];
   }

@@ -128,9 +128,9 @@ export class NormalizerReader extends ResponsesReader {
       if (item.kind !== "call" || item.ran || written.final !== undefined) continue;
       const cut = status === "incomplete" &&
         (!item.closed || item.raw?.status === "incomplete");
-      const broken = written.type === "custom_tool_call"
-        ? cut
-        : !isJson(written.text) || (cut && written.text === "");
+      const broken = written.type === "custom_tool_call" ? cut : !isJson(written.text) ||
+        (status === "incomplete" && this.#isBare(item, written) &&
+          item.raw?.status !== "completed");
       if (broken) return callCutOff(item.name, written.text.length, this.#tokens());
       this.#closeCall(item, written, item.raw);
     }
@@ -183,7 +183,9 @@ export class NormalizerReader extends ResponsesReader {
       // Half a call never closes: clients run what is closed.
       const whole = written.type === "custom_tool_call"
         ? raw.status !== "incomplete"
-        : isJson(written.text);
+        : isJson(written.text) &&
+          // Nothing yet may be everything, or what a limit left: the answer's end tells.
+          (raw.status === "completed" || !this.#isBare(item, written));
       if (written.final === undefined && whole) this.#closeCall(item, written, raw);
       return;
     }
@@ -330,6 +332,11 @@ export class NormalizerReader extends ResponsesReader {
     if (item.settled) return false;
     if (!this.mayBeClients(item)) return true;
     return item.outputIndex !== undefined && item.outputIndex > this.#firstMissing;
+  }
+
+  /** Whether a call has no arguments so far. */
+  #isBare({ announcedArguments }: Item, { text }: OutputItem): boolean {
+    return text.trim() === "" && announcedArguments.trim() === "";
   }
 
   #release(item: Item): void {
