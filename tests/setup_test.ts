@@ -95,7 +95,7 @@ Deno.test("setup --remove leaves alone what it never wrote, and keeps what was c
 
 Deno.test("setup --print writes nothing and shows no key", async () => {
   const options = machine({ files: OWN, env: { FD_BRIDGE_CLIENT_KEY: "s3cr3t-key-of-mine" } });
-  const { code, out } = await runOn(["setup", "claude", "--print"], options);
+  const { code, out } = await runOn(["setup", "claude", "--demo", "--print"], options);
   assertEquals(code, 0);
   assertEquals(options.files, { ...OWN });
   assertStringIncludes(out(), `-    "ANTHROPIC_MODEL": "opus"`);
@@ -126,6 +126,24 @@ Deno.test("setup writes no token of Databricks': the agent takes it from the env
     const all = Object.values(options.files!).join("") + out() + err();
     assert(!all.includes("dapi-not-for-files"), name);
     assert(name === "forge" || all.includes("DATABRICKS_TOKEN"), name);
+  }
+});
+
+Deno.test("setup lets agents send client key and token where the bridge asks for both", async () => {
+  const env = { DATABRICKS_TOKEN: "dapi-not-for-files", FD_BRIDGE_CLIENT_KEY: "a-key-of-ours" };
+  for (const { name } of AGENTS) {
+    const asked: (string | null)[] = [];
+    const fetch = (request: Request) => {
+      asked.push(request.headers.get("authorization"));
+      return Response.json({});
+    };
+    const options = machine({ env, fetch });
+    const { code, err } = await runOn(["setup", name, "--yes"], options);
+    assertEquals(code, 0, name);
+    assertEquals(asked, [null, "Bearer a-key-of-ours:dapi-not-for-files"]);
+    assertStringIncludes(err(), `export FDB_API_KEY="$FD_BRIDGE_CLIENT_KEY:$DATABRICKS_TOKEN"`);
+    const all = Object.values(options.files!).join("");
+    assert(!/dapi-not-for-files|a-key-of-ours|DATABRICKS_TOKEN/.test(all), name);
   }
 });
 

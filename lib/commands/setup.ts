@@ -5,6 +5,7 @@
  */
 
 import { findModels } from "../config/locate.ts";
+import { variableOf } from "../config/variables.ts";
 import { BridgeError } from "../errors.ts";
 import { isObject } from "../json.ts";
 import { urlOf } from "../listen.ts";
@@ -14,8 +15,10 @@ import {
   type Agent,
   type AgentPlace,
   AGENTS,
+  KEY_AND_TOKEN,
   type SettingsFile,
   type Target,
+  TOKEN,
 } from "../setup/agents.ts";
 import { diffOf, pointed, takenBack } from "../setup/change.ts";
 import { FormatError } from "../setup/text.ts";
@@ -65,7 +68,7 @@ export async function setup(start: Start): Promise<number> {
   const diffs = changes.map(({ file, now = "", next = "" }) =>
     diffOf(file.path, now, next, target.key)
   ).filter(Boolean);
-  const then = remove ? [] : agent.then(target);
+  const then = remove ? [] : [...keyAndToken(target), ...agent.then(target)];
   if (line.flags.print === true) {
     for (const diff of diffs) system.out(diff);
     for (const command of then) system.out(`${command}\n`);
@@ -129,14 +132,18 @@ async function targetOf(start: Start, machine: Machine): Promise<Target> {
   if (model === undefined) {
     throw new BridgeError("config", "The list of models is empty: run `fd-bridge models sync`.");
   }
-  return { url: urlOf(config.host, config.port), model, models, key: await keyOf(start, machine) };
+  return { url: urlOf(config.host, config.port), model, models, ...await keyOf(start, machine) };
 }
 
-/** The key that the bridge will ask for. */
-async function keyOf(start: Start, machine: Machine): Promise<string | undefined> {
+/**
+ * What a client shows: the bridge's key where it holds a token; else a token, behind the client key where
+ * one is set.
+ */
+async function keyOf(start: Start, machine: Machine): Promise<Pick<Target, "key" | "variable">> {
   const { system, config } = start;
-  if (config.clientKey !== undefined) return config.clientKey;
-  if (config.demo) return "demo";
+  const { clientKey } = config;
+  const variable = clientKey === undefined ? TOKEN : KEY_AND_TOKEN;
+  if (config.demo) return { variable, key: clientKey === undefined ? "demo" : `${clientKey}:demo` };
   await using ways = new AsyncDisposableStack();
   const found = await findTokenSource(start, () => {
     const client = machine.createClient({
@@ -148,7 +155,14 @@ async function keyOf(start: Start, machine: Machine): Promise<string | undefined
     ways.defer(() => client.close());
     return client;
   });
-  return found && await loadBridgeKey({ ...system, files: machine.files });
+  if (found === undefined) return { variable, key: undefined };
+  return { variable, key: clientKey ?? await loadBridgeKey({ ...system, files: machine.files }) };
+}
+
+/** The line that makes the variable with client key and token, where an agent needs it. */
+function keyAndToken({ key, variable }: Target): string[] {
+  if (key !== undefined || variable !== KEY_AND_TOKEN) return [];
+  return [`export ${KEY_AND_TOKEN}="$FD_BRIDGE_CLIENT_KEY:$${TOKEN}"`];
 }
 
 function placeOn({ system }: Start, { files }: Machine): AgentPlace {
@@ -248,7 +262,8 @@ async function prove(start: Start, { url, model, key }: Target): Promise<number>
     system.err(`No bridge answers at ${url} yet. Start it: fd-bridge\n`);
     return 0;
   }
-  const token = key ?? system.variable("DATABRICKS_TOKEN");
+  const own = variableOf(start, TOKEN);
+  const token = key ?? (own && config.clientKey ? `${config.clientKey}:${own}` : own);
   if (token === undefined) {
     system.err("The bridge runs. DATABRICKS_TOKEN is not set here, so no request was tried.\n");
     return 0;

@@ -18,6 +18,8 @@ export interface Target {
   readonly models: readonly string[];
   /** The key that the bridge asks for; undefined where clients send a token of Databricks'. */
   readonly key: string | undefined;
+  /** The variable that a client takes its token from, where there is no key. */
+  readonly variable: string;
 }
 
 /** A value, and where it stands. */
@@ -66,14 +68,17 @@ export interface Agent {
 const NAME = "fd-bridge";
 
 /** The variable that holds a token of Databricks' where the bridge has none of its own. */
-const TOKEN = "DATABRICKS_TOKEN";
+export const TOKEN = "DATABRICKS_TOKEN";
+
+/** The variable that holds the bridge's client key and such a token, where the bridge asks for both. */
+export const KEY_AND_TOKEN = "FDB_API_KEY";
 
 /** What a model may read and write where its own limits aren't known: those of the smallest in use. */
 const LIMITS = { context: 200_000, output: 32_000 };
 
 /** The line that gives an agent its key by a variable, where its file can't. */
-function exported(name: string, { key }: Target): string[] {
-  return key === undefined ? [`export ${name}="$${TOKEN}"`] : [];
+function exported(name: string, { key, variable }: Target): string[] {
+  return key === undefined ? [`export ${name}="$${variable}"`] : [];
 }
 
 /** Every agent. */
@@ -109,18 +114,22 @@ export const AGENTS: readonly Agent[] = [
         },
       ];
     },
-    then: ({ key, url }) =>
+    then: ({ key, url, variable }) =>
       key === undefined
-        ? [`forge provider login openai_compatible   # URL ${url}, API key: your token`]
+        ? [
+          `forge provider login openai_compatible   # URL ${url}, API key: ${
+            variable === TOKEN ? "your token" : `what echo $${variable} prints`
+          }`,
+        ]
         : [],
   },
   {
     name: "codex",
     title: "Codex",
     program: "codex",
-    files: ({ home, variable }, { url, model, key }) =>
+    files: ({ home, variable: valueOf }, { url, model, key, variable }) =>
       Promise.resolve([{
-        path: `${variable("CODEX_HOME") || `${home}/.codex`}/config.toml`,
+        path: `${valueOf("CODEX_HOME") || `${home}/.codex`}/config.toml`,
         format: "toml",
         entries: [
           { path: ["model"], value: model },
@@ -131,7 +140,7 @@ export const AGENTS: readonly Agent[] = [
               name: NAME,
               base_url: `${url}/v1`,
               wire_api: "responses",
-              ...key === undefined ? { env_key: TOKEN } : { experimental_bearer_token: key },
+              ...key === undefined ? { env_key: variable } : { experimental_bearer_token: key },
             },
           },
         ],
@@ -159,8 +168,9 @@ export const AGENTS: readonly Agent[] = [
     name: "opencode",
     title: "opencode",
     program: "opencode",
-    async files({ home, variable, isThere }, { url, model, models, key }) {
-      const folder = `${variable("XDG_CONFIG_HOME") || `${home}/.config`}/opencode`;
+    async files({ home, variable: valueOf, isThere }, target) {
+      const { url, model, models, key, variable } = target;
+      const folder = `${valueOf("XDG_CONFIG_HOME") || `${home}/.config`}/opencode`;
       const commented = `${folder}/opencode.jsonc`;
       return [{
         path: await isThere(commented) ? commented : `${folder}/opencode.json`,
@@ -170,7 +180,7 @@ export const AGENTS: readonly Agent[] = [
             path: ["provider", NAME],
             value: {
               npm: "@ai-sdk/openai-compatible",
-              options: { baseURL: `${url}/v1`, apiKey: key ?? `{env:${TOKEN}}` },
+              options: { baseURL: `${url}/v1`, apiKey: key ?? `{env:${variable}}` },
               models: Object.fromEntries(
                 models.map((id) => [id, { tool_call: true, limit: LIMITS }]),
               ),
@@ -210,7 +220,7 @@ export const AGENTS: readonly Agent[] = [
     name: "continue",
     title: "Continue",
     program: "cn",
-    files: ({ home }, { url, model, key }) =>
+    files: ({ home }, { url, model, key, variable }) =>
       Promise.resolve([{
         path: `${home}/.continue/config.yaml`,
         format: "yaml",
@@ -225,16 +235,16 @@ export const AGENTS: readonly Agent[] = [
               provider: "openai",
               model,
               apiBase: `${url}/v1`,
-              apiKey: key ?? `\${{ secrets.${TOKEN} }}`,
+              apiKey: key ?? `\${{ secrets.${variable} }}`,
               roles: ["chat", "edit", "apply"],
               capabilities: ["tool_use", "image_input"],
             },
           },
         ],
       }]),
-    then: ({ key }) =>
+    then: ({ key, variable }) =>
       key === undefined
-        ? [`echo "${TOKEN}=$${TOKEN}" >> ~/.continue/.env   # where Continue's secrets are`]
+        ? [`echo "${variable}=$${variable}" >> ~/.continue/.env   # where Continue's secrets are`]
         : [],
   },
   {
@@ -266,7 +276,7 @@ export const AGENTS: readonly Agent[] = [
     name: "pi",
     title: "pi",
     program: "pi",
-    files: ({ home }, { url, models, key }) =>
+    files: ({ home }, { url, models, key, variable }) =>
       Promise.resolve([{
         path: `${home}/.pi/agent/models.json`,
         format: "json",
@@ -275,7 +285,7 @@ export const AGENTS: readonly Agent[] = [
           value: {
             baseUrl: `${url}/v1`,
             api: "openai-completions",
-            apiKey: key ?? TOKEN,
+            apiKey: key ?? variable,
             models: models.map((id) => ({
               id,
               name: id,
@@ -295,8 +305,8 @@ export const AGENTS: readonly Agent[] = [
     title: "Cline",
     program: "cline",
     files: () => Promise.resolve([]),
-    then: ({ url, model, key }) => [
-      `cline auth -p openai-compatible -k ${key ?? `"$${TOKEN}"`} -m ${model} -b ${url}/v1`,
+    then: ({ url, model, key, variable }) => [
+      `cline auth -p openai-compatible -k ${key ?? `"$${variable}"`} -m ${model} -b ${url}/v1`,
     ],
   },
 ];
