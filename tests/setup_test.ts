@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { COMMANDS, FLAGS } from "../lib/config/flags.ts";
 import { AGENTS } from "../lib/setup/agents.ts";
+import { withoutSecrets } from "../lib/setup/change.ts";
 import { type Format, valueIn, withValue } from "../lib/setup/text.ts";
 import { runOn, type TestMachineOptions } from "./helpers/machine.ts";
 
@@ -91,6 +92,47 @@ Deno.test("setup --remove leaves alone what it never wrote, and keeps what was c
   options.files![path] = withValue("json", options.files![path], ["theme"], "light");
   await runOn(["setup", "claude", "--remove", "--yes"], options);
   assertEquals(options.files![path], OWN[path].replace("dark", "light"));
+});
+
+Deno.test("setup --remove leaves a provider that was chosen since", async () => {
+  const options = machine({ files: OWN });
+  await runOn(["setup", "codex", "--demo", "--yes"], options);
+  const path = `${HOME}/.codex/config.toml`;
+  const chosen = [["model_provider"], "openai", ["model"], "gpt-9"] as const;
+  options.files![path] = withValue("toml", options.files![path], chosen[0], chosen[1]);
+  options.files![path] = withValue("toml", options.files![path], chosen[2], chosen[3]);
+  await runOn(["setup", "codex", "--remove", "--yes"], options);
+  assertEquals(valueIn("toml", options.files![path], ["model_provider"]), "openai");
+  assertEquals(valueIn("toml", options.files![path], ["model"]), "gpt-9");
+  assertEquals(valueIn("toml", options.files![path], ["model_providers"]), undefined);
+});
+
+Deno.test("setup takes the newest model of the agent's own family", async () => {
+  const ids = ["claude-opus-5", "gpt-oss-120b", "gpt-5", "gpt-6-sol", "gpt-6-1-sol", "gpt-5-5-pro"];
+  const embedded = JSON.stringify({ models: ids.map((id) => `databricks-${id}`) });
+  const { out } = await runOn(["setup", "codex", "--demo", "--print"], machine({ embedded }));
+  assertStringIncludes(out(), '+model = "databricks-gpt-6-1-sol"');
+});
+
+Deno.test("setup shows no secrets of other services", async () => {
+  const path = `${HOME}/.forge/.credentials.json`;
+  const files = { [path]: '[{"id":"anthropic","auth_details":{"api_key":"sk-ant-secret"}}]\n' };
+  const { out } = await runOn(["setup", "forge", "--demo", "--print"], machine({ files }));
+  assertStringIncludes(out(), '"id":"anthropic"');
+  assert(!out().includes("sk-ant-secret"), out());
+});
+
+Deno.test("withoutSecrets() hides values, not the names of variables", () => {
+  for (
+    const [text, hidden] of [
+      ["apiKey: sk-0123456789", "apiKey: ••••••••"],
+      ['{ Authorization = "Bearer fdb-0123" }', '{ Authorization = "Bearer ••••••••" }'],
+      ["OPENAI_API_KEY=sk-0123", "OPENAI_API_KEY=••••••••"],
+      ['env_key = "DATABRICKS_TOKEN"', 'env_key = "DATABRICKS_TOKEN"'],
+      ['"apiKey": "{env:DATABRICKS_TOKEN}"', '"apiKey": "{env:DATABRICKS_TOKEN}"'],
+      ['"max_tokens": 1000000', '"max_tokens": 1000000'],
+    ]
+  ) assertEquals(withoutSecrets(text), hidden);
 });
 
 Deno.test("setup --print writes nothing and shows no key", async () => {

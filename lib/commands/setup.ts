@@ -56,7 +56,7 @@ export async function setup(start: Start): Promise<number> {
   const { machine } = system;
   if (machine === undefined) throw new BridgeError("usage", "This command needs a machine.");
   const agent = agentOf(line.words[0]);
-  const target = await targetOf(start, machine);
+  const target = await targetOf(agent, start, machine);
   const place = placeOn(start, machine);
   const remove = line.flags.remove === true;
   const changes: Change[] = [];
@@ -109,7 +109,7 @@ function agentOf(name: string | undefined): Agent {
   );
 }
 
-async function targetOf(start: Start, machine: Machine): Promise<Target> {
+async function targetOf(agent: Agent, start: Start, machine: Machine): Promise<Target> {
   const { system, config, line } = start;
   const { catalogue } = await findModels(
     config.models,
@@ -128,11 +128,20 @@ async function targetOf(start: Start, machine: Machine): Promise<Target> {
       } \`fd-bridge models\` shows them.`,
     );
   }
-  const model = named ?? models[0];
+  const model = named ?? newest(models, agent.family) ?? models[0];
   if (model === undefined) {
     throw new BridgeError("config", "The list of models is empty: run `fd-bridge models sync`.");
   }
   return { url: urlOf(config.host, config.port), model, models, ...await keyOf(start, machine) };
+}
+
+/** The model of the highest version, the first of several; undefined where the family has none. */
+function newest(models: readonly string[], family: RegExp | undefined): string | undefined {
+  const versions = models.flatMap((id) => {
+    const [, major, minor = "0"] = family?.exec(id) ?? [];
+    return major === undefined ? [] : [{ id, version: Number(major) * 1_000 + Number(minor) }];
+  });
+  return versions.sort((a, b) => b.version - a.version)[0]?.id;
 }
 
 /**

@@ -144,7 +144,7 @@ export const COMMANDS: readonly Command[] = [
     most: 2,
     about: [
       ["AGENT", AGENT_NAMES.join(", ")],
-      ["MODEL", "The model that it uses; without one the first of the list"],
+      ["MODEL", "The model that it uses; without one the newest of the agent's own family"],
     ],
     example: "fd-bridge setup codex databricks-gpt-5 --print",
   },

@@ -30,6 +30,8 @@ export interface Entry {
   readonly value: unknown;
   /** Whether a value that is there already stays. */
   readonly keep?: true;
+  /** The value by which it is still the bridge's: where that was changed since, it is not taken back. */
+  readonly sign?: { readonly path: Path; readonly value: string };
 }
 
 /** A file of an agent's. */
@@ -58,6 +60,8 @@ export interface Agent {
   readonly title: string;
   /** Its program. */
   readonly program: string;
+  /** Models of the family that it is made for, with their version: the newest is its default. */
+  readonly family?: RegExp;
   /** Its files; none where it is set up by a command of its own. */
   readonly files: (place: AgentPlace, target: Target) => Promise<readonly SettingsFile[]>;
   /** What is left to do, line by line. */
@@ -80,6 +84,10 @@ const LIMITS = { context: 200_000, output: 32_000 };
 function exported(name: string, { key, variable }: Target): string[] {
   return key === undefined ? [`export ${name}="$${variable}"`] : [];
 }
+
+/** What says that an agent still uses the bridge. */
+const CODEX_SIGN = { path: ["model_provider"], value: NAME };
+const FORGE_SIGN = { path: ["session", "provider_id"], value: "openai_compatible" };
 
 /** Every agent. */
 export const AGENTS: readonly Agent[] = [
@@ -108,8 +116,8 @@ export const AGENTS: readonly Agent[] = [
           path: `${folder}/.forge.toml`,
           format: "toml" as const,
           entries: [
-            { path: ["session", "provider_id"], value: "openai_compatible" },
-            { path: ["session", "model_id"], value: model },
+            { path: ["session", "provider_id"], value: "openai_compatible", sign: FORGE_SIGN },
+            { path: ["session", "model_id"], value: model, sign: FORGE_SIGN },
           ],
         },
       ];
@@ -127,13 +135,14 @@ export const AGENTS: readonly Agent[] = [
     name: "codex",
     title: "Codex",
     program: "codex",
+    family: /gpt-(\d+)(?:-(\d+))?/,
     files: ({ home, variable: valueOf }, { url, model, key, variable }) =>
       Promise.resolve([{
         path: `${valueOf("CODEX_HOME") || `${home}/.codex`}/config.toml`,
         format: "toml",
         entries: [
-          { path: ["model"], value: model },
-          { path: ["model_provider"], value: NAME },
+          { path: ["model"], value: model, sign: CODEX_SIGN },
+          { path: ["model_provider"], value: NAME, sign: CODEX_SIGN },
           {
             path: ["model_providers", NAME],
             value: {
@@ -151,6 +160,7 @@ export const AGENTS: readonly Agent[] = [
     name: "claude",
     title: "Claude Code",
     program: "claude",
+    family: /claude-sonnet-(\d+)(?:-(\d+))?/,
     files: ({ home, variable }, { url, model, key }) =>
       Promise.resolve([{
         path: `${variable("CLAUDE_CONFIG_DIR") || `${home}/.claude`}/settings.json`,
@@ -251,6 +261,7 @@ export const AGENTS: readonly Agent[] = [
     name: "gemini",
     title: "Gemini CLI",
     program: "gemini",
+    family: /gemini-(\d+)(?:-(\d+))?/,
     files: ({ home }, { url, model, key }) =>
       Promise.resolve([
         {
