@@ -94,6 +94,53 @@ Deno.test("setup --remove leaves alone what it never wrote, and keeps what was c
   assertEquals(options.files![path], OWN[path].replace("dark", "light"));
 });
 
+const GATEWAY = "https://1.7.ai-gateway.azuredatabricks.net";
+
+/** `setup` alone, on a machine with Codex, as a person answers. */
+async function answer(typed: string[], more: TestMachineOptions = {}) {
+  const options = machine({
+    ...more,
+    typed,
+    files: { "/bin/codex": "", ...more.files },
+    env: { PATH: "/bin", NO_COLOR: "1", ...more.env },
+    fetch: (request) => {
+      if (!request.url.startsWith(GATEWAY)) throw new TypeError("connect ECONNREFUSED");
+      const body = { error_code: "401", message: "Credential was not sent" };
+      return Response.json(body, { status: 401 });
+    },
+  });
+  return { ...await runOn(["setup"], options), files: options.files! };
+}
+
+Deno.test("setup alone asks for the gateway, tries it, writes it, and sets up what is found", async () => {
+  const { code, files, err } = await answer([`${GATEWAY}\n`, "\n", "\n"]);
+  assertEquals(code, 0);
+  assertEquals(files[`${HOME}/.config/fd-bridge/.env`], `DATABRICKS_AI_GATEWAY_URL=${GATEWAY}\n`);
+  assertStringIncludes(files[`${HOME}/.codex/config.toml`], 'env_key = "DATABRICKS_TOKEN"');
+  assertStringIncludes(err(), "Codex is here.");
+  assert(!err().includes("Claude Code is here"));
+});
+
+Deno.test("setup alone takes the demo, and a gateway that is known already", async () => {
+  const demo = await answer(["demo\n", "\n"]);
+  assertEquals(demo.code, 0);
+  assertStringIncludes(demo.files[`${HOME}/.codex/config.toml`], '"demo"');
+  assertStringIncludes(demo.err(), "fd-bridge --demo");
+  const known = await answer(["\n"], { env: { DATABRICKS_AI_GATEWAY_URL: GATEWAY } });
+  assertEquals(known.code, 0);
+  assertStringIncludes(known.err(), `Known: ${GATEWAY}.`);
+});
+
+Deno.test("setup alone ends with 1 after Enter, and goes past an agent whose file is broken", async () => {
+  const left = await answer(["\n"]);
+  assertEquals([left.code, Object.keys(left.files)], [1, ["/bin/codex"]]);
+  const broken = { [`${HOME}/.codex/config.toml`]: "model = \n", "/bin/claude": "" };
+  const { code, files, err } = await answer(["demo\n", "\n"], { files: broken });
+  assertEquals(code, 1);
+  assertStringIncludes(err(), "is no TOML");
+  assertStringIncludes(files[`${HOME}/.claude/settings.json`], "ANTHROPIC_BASE_URL");
+});
+
 Deno.test("setup --remove leaves a provider that was chosen since", async () => {
   const options = machine({ files: OWN });
   await runOn(["setup", "codex", "--demo", "--yes"], options);
@@ -217,8 +264,10 @@ Deno.test("setup takes a model of the list, and knows what was meant", async () 
   assertStringIncludes(wrong.error, `databricks-gpt-5`);
   const agent = await runOn(["setup", "codx"], machine());
   assertStringIncludes(agent.error, "Did you mean codex?");
-  const none = await runOn(["setup"], machine());
+  const none = await runOn(["setup", "--remove"], machine());
   assertStringIncludes(none.error, "fd-bridge setup AGENT");
+  const nobody = await runOn(["setup"], machine());
+  assertStringIncludes(nobody.error, "nobody is there");
 });
 
 for (

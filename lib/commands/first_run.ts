@@ -33,7 +33,7 @@ export async function firstRun(start: Start): Promise<Start | undefined> {
   const chosen = await chooseGateway(start, terminal);
   if (chosen && !chosen.config.demo) {
     system.err(
-      "  `fd-bridge setup AGENT` sets up an agent, `fd-bridge doctor` checks all the rest.\n",
+      "  `fd-bridge setup` sets up your agents, `fd-bridge doctor` checks all the rest.\n",
     );
   }
   return chosen;

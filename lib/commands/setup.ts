@@ -24,9 +24,11 @@ import { diffOf, pointed, takenBack } from "../setup/change.ts";
 import { FormatError } from "../setup/text.ts";
 import { didYouMean } from "../suggest.ts";
 import { writeAtomically } from "../system/atomic.ts";
+import { findProgram } from "../system/find_program.ts";
 import type { Machine, Start } from "../system/system.ts";
 import { paintFor, printable, Terminal } from "../system/terminal.ts";
 import { openOutside } from "./outside.ts";
+import { setUpAll } from "./setup_all.ts";
 import { findTokenSource } from "./own_tokens.ts";
 
 /** What is put behind a file's name for its copy; one of a file that wasn't there is empty. */
@@ -43,7 +45,7 @@ interface Change {
 }
 
 /**
- * Runs `fd-bridge setup AGENT [MODEL]`: shows what changes in the agent's files, asks, and writes. The
+ * Runs `fd-bridge setup`, which asks for all that is needed, or `fd-bridge setup AGENT [MODEL]`: shows what changes in the agent's files, asks, and writes. The
  * first time a file is written, its copy is kept beside it; `--remove` puts back what stood there.
  *
  * @param start The machine and the settings.
@@ -55,10 +57,13 @@ export async function setup(start: Start): Promise<number> {
   const { system, line } = start;
   const { machine } = system;
   if (machine === undefined) throw new BridgeError("usage", "This command needs a machine.");
+  const remove = line.flags.remove === true;
+  if (line.words.length === 0 && !remove && line.flags.print !== true) {
+    return await setUpAll(start, machine, setup);
+  }
   const agent = agentOf(line.words[0]);
   const target = await targetOf(agent, start, machine);
   const place = placeOn(start, machine);
-  const remove = line.flags.remove === true;
   const changes: Change[] = [];
   // Taken back is whatever may have been written, with a key or without.
   const all = remove ? { ...target, key: target.key ?? "any" } : target;
@@ -75,7 +80,7 @@ export async function setup(start: Start): Promise<number> {
     return 0;
   }
   if (diffs.length > 0) {
-    if (!await agreed(start, agent, place, diffs)) return 1;
+    if (!await agreed(start, agent, diffs)) return 1;
     for (const change of changes) await write(change, remove, machine);
   }
   const paint = paintFor(system, "err");
@@ -209,16 +214,10 @@ async function changeOf(file: SettingsFile, remove: boolean, start: Start): Prom
 async function agreed(
   { system, line }: Start,
   agent: Agent,
-  place: AgentPlace,
   diffs: readonly string[],
 ): Promise<boolean> {
   for (const diff of diffs) system.err(`${colored(diff, paintFor(system, "err"))}\n`);
-  const folders = (system.variable("PATH") ?? "").split(system.os === "windows" ? ";" : ":");
-  const names = system.os === "windows" ? [".exe", ".cmd"] : [""];
-  const paths = folders.filter(Boolean).flatMap((folder) =>
-    names.map((ending) => `${folder}/${agent.program}${ending}`)
-  );
-  const found = (await Promise.all(paths.map(place.isThere))).includes(true);
+  const found = await findProgram(agent.program, { ...system, machine: system.machine! });
   if (!found) {
     system.err(`${agent.title} (\`${agent.program}\`) is not on the PATH; its files can wait.\n`);
   }

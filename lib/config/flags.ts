@@ -137,13 +137,13 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "setup",
-    usage: "AGENT [MODEL]",
-    help: "Point a coding agent at the bridge",
+    usage: "[AGENT [MODEL]]",
+    help: "Set up the bridge, or point a coding agent at it",
     words: AGENT_NAMES,
     takesModels: true,
     most: 2,
     about: [
-      ["AGENT", AGENT_NAMES.join(", ")],
+      ["AGENT", `${AGENT_NAMES.join(", ")}; without one all that are found, and the gateway first`],
       ["MODEL", "The model that it uses; without one the newest of the agent's own family"],
     ],
     example: "fd-bridge setup codex databricks-gpt-5 --print",
