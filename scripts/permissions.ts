@@ -39,6 +39,8 @@ export const ENVIRONMENT_VARIABLES: readonly string[] = [
   "XDG_RUNTIME_DIR",
   "DBUS_SESSION_BUS_ADDRESS",
   "USERNAME",
+  // Whose task `service install` makes on Windows.
+  "USERDOMAIN",
   "LOCALAPPDATA",
   "PROGRAMFILES",
   "PROGRAMDATA",

@@ -6,7 +6,6 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { run } from "./helpers/run.ts";
-import { withGateway } from "../lib/commands/first_run.ts";
 import { createSimulator } from "../lib/simulator/mod.ts";
 import { Terminal } from "../lib/system/terminal.ts";
 import { runOn, testMachine, type TestMachineOptions } from "./helpers/machine.ts";
@@ -83,15 +82,48 @@ Deno.test("serve asks nothing where there is no terminal", async () => {
   assertStringIncludes(error, "DATABRICKS_AI_GATEWAY_URL is not set");
 });
 
-Deno.test("withGateway() puts the line where it belongs", () => {
-  const line = "DATABRICKS_AI_GATEWAY_URL=https://x.example";
-  assertEquals(withGateway("", "https://x.example"), `${line}\n`);
-  assertEquals(withGateway("A=1", "https://x.example"), `A=1\n${line}\n`);
-  assertEquals(withGateway("A=1\r\n", "https://x.example"), `A=1\r\n${line}\n`);
-  assertEquals(
-    withGateway("DATABRICKS_AI_GATEWAY_URL=''\nA=1", "https://x.example"),
-    `${line}\nA=1`,
-  );
+const HOME = { HOME: "/home/ada" };
+const ENV = "/home/ada/.config/fd-bridge/.env";
+
+Deno.test("serve writes .env into the configuration folder", async () => {
+  const { files } = await start({ env: HOME, typed: [`${GATEWAY}\n`, "\n"] });
+  assertEquals(files[ENV], `DATABRICKS_AI_GATEWAY_URL=${GATEWAY}\n`);
+});
+
+Deno.test("serve goes on with the address where .env can't be written, and says what to export", async () => {
+  const { files, err } = await start({
+    env: HOME,
+    typed: [`${GATEWAY}\n`, "\n"],
+    unwritable: (path) => path.includes(".env"),
+  });
+  assertEquals(files[ENV], undefined);
+  assertStringIncludes(err(), `${ENV} can't be written: the system doesn't permit it.`);
+  assertStringIncludes(err(), `export DATABRICKS_AI_GATEWAY_URL='${GATEWAY}'`);
+});
+
+Deno.test("serve offers the demo, and writes nothing for it", async () => {
+  const { files, err } = await start({ env: HOME, typed: ["demo\n"] });
+  assertEquals(files, {});
+  assertStringIncludes(err(), "a simulated gateway");
+});
+
+Deno.test("serve offers the profiles of the Databricks CLI, and takes one with its token", async () => {
+  const cfg = "/home/ada/.databrickscfg";
+  const host = "https://adb-1.2.azuredatabricks.net";
+  const { files, err } = await start({
+    env: HOME,
+    files: { [cfg]: `[DEFAULT]\n[dev]\nhost = ${host}\ntoken = any-good-token\n` },
+    typed: ["1\n", "\n"],
+  });
+  assertEquals(files[ENV], "DATABRICKS_CONFIG_PROFILE=dev\n");
+  assertStringIncludes(err(), `1  dev  ${host}`);
+  assertStringIncludes(err(), "The gateway accepts it.");
+});
+
+Deno.test("Terminal.ask() passes over arrow keys, and shows what is typed", async () => {
+  const { system, err } = testMachine({ typed: ["ab\x1b[D\x1bOCc", "ö\x7f\x7fd\r"] });
+  assertEquals(await new Terminal(system).ask("Name:"), "abd");
+  assertEquals(err(), "Name: abcö\b \b\b \bd\n");
 });
 
 Deno.test("Terminal.secret() shows nothing, takes corrections and pasted text, and resets the terminal", async () => {

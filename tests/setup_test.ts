@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { COMMANDS, FLAGS } from "../lib/config/flags.ts";
 import { AGENTS } from "../lib/setup/agents.ts";
+import { withoutSecrets } from "../lib/setup/change.ts";
 import { type Format, valueIn, withValue } from "../lib/setup/text.ts";
 import { runOn, type TestMachineOptions } from "./helpers/machine.ts";
 
@@ -93,9 +94,97 @@ Deno.test("setup --remove leaves alone what it never wrote, and keeps what was c
   assertEquals(options.files![path], OWN[path].replace("dark", "light"));
 });
 
+const GATEWAY = "https://1.7.ai-gateway.azuredatabricks.net";
+
+/** `setup` alone, on a machine with Codex, as a person answers. */
+async function answer(typed: string[], more: TestMachineOptions = {}) {
+  const options = machine({
+    ...more,
+    typed,
+    files: { "/bin/codex": "", ...more.files },
+    env: { PATH: "/bin", NO_COLOR: "1", ...more.env },
+    fetch: (request) => {
+      if (!request.url.startsWith(GATEWAY)) throw new TypeError("connect ECONNREFUSED");
+      const body = { error_code: "401", message: "Credential was not sent" };
+      return Response.json(body, { status: 401 });
+    },
+  });
+  return { ...await runOn(["setup"], options), files: options.files! };
+}
+
+Deno.test("setup alone asks for the gateway, tries it, writes it, and sets up what is found", async () => {
+  const { code, files, err } = await answer([`${GATEWAY}\n`, "\n", "\n"]);
+  assertEquals(code, 0);
+  assertEquals(files[`${HOME}/.config/fd-bridge/.env`], `DATABRICKS_AI_GATEWAY_URL=${GATEWAY}\n`);
+  assertStringIncludes(files[`${HOME}/.codex/config.toml`], 'env_key = "DATABRICKS_TOKEN"');
+  assertStringIncludes(err(), "Codex is here.");
+  assert(!err().includes("Claude Code is here"));
+});
+
+Deno.test("setup alone takes the demo, and a gateway that is known already", async () => {
+  const demo = await answer(["demo\n", "\n"]);
+  assertEquals(demo.code, 0);
+  assertStringIncludes(demo.files[`${HOME}/.codex/config.toml`], '"demo"');
+  assertStringIncludes(demo.err(), "fd-bridge --demo");
+  const known = await answer(["\n"], { env: { DATABRICKS_AI_GATEWAY_URL: GATEWAY } });
+  assertEquals(known.code, 0);
+  assertStringIncludes(known.err(), `Known: ${GATEWAY}.`);
+});
+
+Deno.test("setup alone ends with 1 after Enter, and goes past an agent whose file is broken", async () => {
+  const left = await answer(["\n"]);
+  assertEquals([left.code, Object.keys(left.files)], [1, ["/bin/codex"]]);
+  const broken = { [`${HOME}/.codex/config.toml`]: "model = \n", "/bin/claude": "" };
+  const { code, files, err } = await answer(["demo\n", "\n"], { files: broken });
+  assertEquals(code, 1);
+  assertStringIncludes(err(), "is no TOML");
+  assertStringIncludes(files[`${HOME}/.claude/settings.json`], "ANTHROPIC_BASE_URL");
+});
+
+Deno.test("setup --remove leaves a provider that was chosen since", async () => {
+  const options = machine({ files: OWN });
+  await runOn(["setup", "codex", "--demo", "--yes"], options);
+  const path = `${HOME}/.codex/config.toml`;
+  const chosen = [["model_provider"], "openai", ["model"], "gpt-9"] as const;
+  options.files![path] = withValue("toml", options.files![path], chosen[0], chosen[1]);
+  options.files![path] = withValue("toml", options.files![path], chosen[2], chosen[3]);
+  await runOn(["setup", "codex", "--remove", "--yes"], options);
+  assertEquals(valueIn("toml", options.files![path], ["model_provider"]), "openai");
+  assertEquals(valueIn("toml", options.files![path], ["model"]), "gpt-9");
+  assertEquals(valueIn("toml", options.files![path], ["model_providers"]), undefined);
+});
+
+Deno.test("setup takes the newest model of the agent's own family", async () => {
+  const ids = ["claude-opus-5", "gpt-oss-120b", "gpt-5", "gpt-6-sol", "gpt-6-1-sol", "gpt-5-5-pro"];
+  const embedded = JSON.stringify({ models: ids.map((id) => `databricks-${id}`) });
+  const { out } = await runOn(["setup", "codex", "--demo", "--print"], machine({ embedded }));
+  assertStringIncludes(out(), '+model = "databricks-gpt-6-1-sol"');
+});
+
+Deno.test("setup shows no secrets of other services", async () => {
+  const path = `${HOME}/.forge/.credentials.json`;
+  const files = { [path]: '[{"id":"anthropic","auth_details":{"api_key":"sk-ant-secret"}}]\n' };
+  const { out } = await runOn(["setup", "forge", "--demo", "--print"], machine({ files }));
+  assertStringIncludes(out(), '"id":"anthropic"');
+  assert(!out().includes("sk-ant-secret"), out());
+});
+
+Deno.test("withoutSecrets() hides values, not the names of variables", () => {
+  for (
+    const [text, hidden] of [
+      ["apiKey: sk-0123456789", "apiKey: ••••••••"],
+      ['{ Authorization = "Bearer fdb-0123" }', '{ Authorization = "Bearer ••••••••" }'],
+      ["OPENAI_API_KEY=sk-0123", "OPENAI_API_KEY=••••••••"],
+      ['env_key = "DATABRICKS_TOKEN"', 'env_key = "DATABRICKS_TOKEN"'],
+      ['"apiKey": "{env:DATABRICKS_TOKEN}"', '"apiKey": "{env:DATABRICKS_TOKEN}"'],
+      ['"max_tokens": 1000000', '"max_tokens": 1000000'],
+    ]
+  ) assertEquals(withoutSecrets(text), hidden);
+});
+
 Deno.test("setup --print writes nothing and shows no key", async () => {
   const options = machine({ files: OWN, env: { FD_BRIDGE_CLIENT_KEY: "s3cr3t-key-of-mine" } });
-  const { code, out } = await runOn(["setup", "claude", "--print"], options);
+  const { code, out } = await runOn(["setup", "claude", "--demo", "--print"], options);
   assertEquals(code, 0);
   assertEquals(options.files, { ...OWN });
   assertStringIncludes(out(), `-    "ANTHROPIC_MODEL": "opus"`);
@@ -129,6 +218,24 @@ Deno.test("setup writes no token of Databricks': the agent takes it from the env
   }
 });
 
+Deno.test("setup lets agents send client key and token where the bridge asks for both", async () => {
+  const env = { DATABRICKS_TOKEN: "dapi-not-for-files", FD_BRIDGE_CLIENT_KEY: "a-key-of-ours" };
+  for (const { name } of AGENTS) {
+    const asked: (string | null)[] = [];
+    const fetch = (request: Request) => {
+      asked.push(request.headers.get("authorization"));
+      return Response.json({});
+    };
+    const options = machine({ env, fetch });
+    const { code, err } = await runOn(["setup", name, "--yes"], options);
+    assertEquals(code, 0, name);
+    assertEquals(asked, [null, "Bearer a-key-of-ours:dapi-not-for-files"]);
+    assertStringIncludes(err(), `export FDB_API_KEY="$FD_BRIDGE_CLIENT_KEY:$DATABRICKS_TOKEN"`);
+    const all = Object.values(options.files!).join("");
+    assert(!/dapi-not-for-files|a-key-of-ours|DATABRICKS_TOKEN/.test(all), name);
+  }
+});
+
 Deno.test("setup proves it with one small request through the bridge", async () => {
   const asked: string[] = [];
   const fetch = (request: Request) => {
@@ -157,8 +264,10 @@ Deno.test("setup takes a model of the list, and knows what was meant", async () 
   assertStringIncludes(wrong.error, `databricks-gpt-5`);
   const agent = await runOn(["setup", "codx"], machine());
   assertStringIncludes(agent.error, "Did you mean codex?");
-  const none = await runOn(["setup"], machine());
+  const none = await runOn(["setup", "--remove"], machine());
   assertStringIncludes(none.error, "fd-bridge setup AGENT");
+  const nobody = await runOn(["setup"], machine());
+  assertStringIncludes(nobody.error, "nobody is there");
 });
 
 for (

@@ -52,11 +52,13 @@ export interface Prepared {
  * Makes the app out of the settings: loads the models, asks for an address where a person is there to
  * answer, reads certificates, and starts the simulated gateway for `--demo`.
  *
- * @param start The machine and the settings.
+ * @param given The machine and the settings.
  * @throws {BridgeError} kind `config`, when it can't begin.
  */
-export async function prepareServe(start: Start): Promise<Prepared> {
-  const { system, config, proxies } = start;
+export async function prepareServe(given: Start): Promise<Prepared> {
+  let start = given;
+  let { config } = start;
+  const { system, proxies } = start;
   const { log, queue } = createLog(start);
   const models = await LiveModels.load({
     find: (read) =>
@@ -77,11 +79,14 @@ export async function prepareServe(start: Start): Promise<Prepared> {
   }
   const authorities = await readAuthorities(config.caFile, system, config.setBy?.["ca-file"]);
   const client = createClient({ ...config, authorities, proxyFor: proxies.proxyFor });
-  const found = await findTokenSource(start, () => client);
-  const configured = config.gateway || config.demo
-    ? config.gateway
-    : found?.gateway ?? await firstRun(start);
-  if (configured === undefined) {
+  let found = await findTokenSource(start, () => client);
+  if (!config.gateway && !config.demo && !found?.gateway) {
+    start = await firstRun(start) ?? start;
+    ({ config } = start);
+    found = await findTokenSource(start, () => client);
+  }
+  const configured = config.gateway || found?.gateway;
+  if (!configured && !config.demo) {
     throw new BridgeError(
       "config",
       `DATABRICKS_AI_GATEWAY_URL is not set: put the gateway's address into the environment or into .env (see .env.example), or try the bridge without one: fd-bridge --demo.${
@@ -109,7 +114,7 @@ export async function prepareServe(start: Start): Promise<Prepared> {
     : undefined;
   await system.machine?.seal({ run: found?.runsPrograms === true });
   const simulated = config.demo ? startSimulator() : undefined;
-  const gateway = simulated?.url ?? configured;
+  const gateway = simulated?.url ?? configured!;
   const proxy = proxies.proxyFor(gateway);
   if (proxy !== undefined) checkProxy(proxy);
   const app: RunningApp = createApp({

@@ -5,6 +5,7 @@
  */
 
 import { findModels } from "../config/locate.ts";
+import { variableOf } from "../config/variables.ts";
 import { BridgeError } from "../errors.ts";
 import { isObject } from "../json.ts";
 import { urlOf } from "../listen.ts";
@@ -14,16 +15,20 @@ import {
   type Agent,
   type AgentPlace,
   AGENTS,
+  KEY_AND_TOKEN,
   type SettingsFile,
   type Target,
+  TOKEN,
 } from "../setup/agents.ts";
 import { diffOf, pointed, takenBack } from "../setup/change.ts";
 import { FormatError } from "../setup/text.ts";
 import { didYouMean } from "../suggest.ts";
 import { writeAtomically } from "../system/atomic.ts";
+import { findProgram } from "../system/find_program.ts";
 import type { Machine, Start } from "../system/system.ts";
 import { paintFor, printable, Terminal } from "../system/terminal.ts";
 import { openOutside } from "./outside.ts";
+import { setUpAll } from "./setup_all.ts";
 import { findTokenSource } from "./own_tokens.ts";
 
 /** What is put behind a file's name for its copy; one of a file that wasn't there is empty. */
@@ -40,7 +45,7 @@ interface Change {
 }
 
 /**
- * Runs `fd-bridge setup AGENT [MODEL]`: shows what changes in the agent's files, asks, and writes. The
+ * Runs `fd-bridge setup`, which asks for all that is needed, or `fd-bridge setup AGENT [MODEL]`: shows what changes in the agent's files, asks, and writes. The
  * first time a file is written, its copy is kept beside it; `--remove` puts back what stood there.
  *
  * @param start The machine and the settings.
@@ -52,10 +57,13 @@ export async function setup(start: Start): Promise<number> {
   const { system, line } = start;
   const { machine } = system;
   if (machine === undefined) throw new BridgeError("usage", "This command needs a machine.");
-  const agent = agentOf(line.words[0]);
-  const target = await targetOf(start, machine);
-  const place = placeOn(start, machine);
   const remove = line.flags.remove === true;
+  if (line.words.length === 0 && !remove && line.flags.print !== true) {
+    return await setUpAll(start, machine, setup);
+  }
+  const agent = agentOf(line.words[0]);
+  const target = await targetOf(agent, start, machine);
+  const place = placeOn(start, machine);
   const changes: Change[] = [];
   // Taken back is whatever may have been written, with a key or without.
   const all = remove ? { ...target, key: target.key ?? "any" } : target;
@@ -65,14 +73,14 @@ export async function setup(start: Start): Promise<number> {
   const diffs = changes.map(({ file, now = "", next = "" }) =>
     diffOf(file.path, now, next, target.key)
   ).filter(Boolean);
-  const then = remove ? [] : agent.then(target);
+  const then = remove ? [] : [...keyAndToken(target), ...agent.then(target)];
   if (line.flags.print === true) {
     for (const diff of diffs) system.out(diff);
     for (const command of then) system.out(`${command}\n`);
     return 0;
   }
   if (diffs.length > 0) {
-    if (!await agreed(start, agent, place, diffs)) return 1;
+    if (!await agreed(start, agent, diffs)) return 1;
     for (const change of changes) await write(change, remove, machine);
   }
   const paint = paintFor(system, "err");
@@ -106,7 +114,7 @@ function agentOf(name: string | undefined): Agent {
   );
 }
 
-async function targetOf(start: Start, machine: Machine): Promise<Target> {
+async function targetOf(agent: Agent, start: Start, machine: Machine): Promise<Target> {
   const { system, config, line } = start;
   const { catalogue } = await findModels(
     config.models,
@@ -125,18 +133,31 @@ async function targetOf(start: Start, machine: Machine): Promise<Target> {
       } \`fd-bridge models\` shows them.`,
     );
   }
-  const model = named ?? models[0];
+  const model = named ?? newest(models, agent.family) ?? models[0];
   if (model === undefined) {
     throw new BridgeError("config", "The list of models is empty: run `fd-bridge models sync`.");
   }
-  return { url: urlOf(config.host, config.port), model, models, key: await keyOf(start, machine) };
+  return { url: urlOf(config.host, config.port), model, models, ...await keyOf(start, machine) };
 }
 
-/** The key that the bridge will ask for. */
-async function keyOf(start: Start, machine: Machine): Promise<string | undefined> {
+/** The model of the highest version, the first of several; undefined where the family has none. */
+function newest(models: readonly string[], family: RegExp | undefined): string | undefined {
+  const versions = models.flatMap((id) => {
+    const [, major, minor = "0"] = family?.exec(id) ?? [];
+    return major === undefined ? [] : [{ id, version: Number(major) * 1_000 + Number(minor) }];
+  });
+  return versions.sort((a, b) => b.version - a.version)[0]?.id;
+}
+
+/**
+ * What a client shows: the bridge's key where it holds a token; else a token, behind the client key where
+ * one is set.
+ */
+async function keyOf(start: Start, machine: Machine): Promise<Pick<Target, "key" | "variable">> {
   const { system, config } = start;
-  if (config.clientKey !== undefined) return config.clientKey;
-  if (config.demo) return "demo";
+  const { clientKey } = config;
+  const variable = clientKey === undefined ? TOKEN : KEY_AND_TOKEN;
+  if (config.demo) return { variable, key: clientKey === undefined ? "demo" : `${clientKey}:demo` };
   await using ways = new AsyncDisposableStack();
   const found = await findTokenSource(start, () => {
     const client = machine.createClient({
@@ -148,7 +169,14 @@ async function keyOf(start: Start, machine: Machine): Promise<string | undefined
     ways.defer(() => client.close());
     return client;
   });
-  return found && await loadBridgeKey({ ...system, files: machine.files });
+  if (found === undefined) return { variable, key: undefined };
+  return { variable, key: clientKey ?? await loadBridgeKey({ ...system, files: machine.files }) };
+}
+
+/** The line that makes the variable with client key and token, where an agent needs it. */
+function keyAndToken({ key, variable }: Target): string[] {
+  if (key !== undefined || variable !== KEY_AND_TOKEN) return [];
+  return [`export ${KEY_AND_TOKEN}="$FD_BRIDGE_CLIENT_KEY:$${TOKEN}"`];
 }
 
 function placeOn({ system }: Start, { files }: Machine): AgentPlace {
@@ -186,16 +214,10 @@ async function changeOf(file: SettingsFile, remove: boolean, start: Start): Prom
 async function agreed(
   { system, line }: Start,
   agent: Agent,
-  place: AgentPlace,
   diffs: readonly string[],
 ): Promise<boolean> {
   for (const diff of diffs) system.err(`${colored(diff, paintFor(system, "err"))}\n`);
-  const folders = (system.variable("PATH") ?? "").split(system.os === "windows" ? ";" : ":");
-  const names = system.os === "windows" ? [".exe", ".cmd"] : [""];
-  const paths = folders.filter(Boolean).flatMap((folder) =>
-    names.map((ending) => `${folder}/${agent.program}${ending}`)
-  );
-  const found = (await Promise.all(paths.map(place.isThere))).includes(true);
+  const found = await findProgram(agent.program, { ...system, machine: system.machine! });
   if (!found) {
     system.err(`${agent.title} (\`${agent.program}\`) is not on the PATH; its files can wait.\n`);
   }
@@ -248,7 +270,8 @@ async function prove(start: Start, { url, model, key }: Target): Promise<number>
     system.err(`No bridge answers at ${url} yet. Start it: fd-bridge\n`);
     return 0;
   }
-  const token = key ?? system.variable("DATABRICKS_TOKEN");
+  const own = variableOf(start, TOKEN);
+  const token = key ?? (own && config.clientKey ? `${config.clientKey}:${own}` : own);
   if (token === undefined) {
     system.err("The bridge runs. DATABRICKS_TOKEN is not set here, so no request was tried.\n");
     return 0;

@@ -137,14 +137,14 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "setup",
-    usage: "AGENT [MODEL]",
-    help: "Point a coding agent at the bridge",
+    usage: "[AGENT [MODEL]]",
+    help: "Set up the bridge, or point a coding agent at it",
     words: AGENT_NAMES,
     takesModels: true,
     most: 2,
     about: [
-      ["AGENT", AGENT_NAMES.join(", ")],
-      ["MODEL", "The model that it uses; without one the first of the list"],
+      ["AGENT", `${AGENT_NAMES.join(", ")}; without one all that are found, and the gateway first`],
+      ["MODEL", "The model that it uses; without one the newest of the agent's own family"],
     ],
     example: "fd-bridge setup codex databricks-gpt-5 --print",
   },
@@ -155,12 +155,15 @@ export const COMMANDS: readonly Command[] = [
     words: ["install", "status", "logs", "uninstall"],
     most: 1,
     about: [
-      ["install", "Start it now and at each login; --print only shows what would be written"],
+      [
+        "install",
+        "Start it now and at each login, with the flags that are given; --print only shows the file",
+      ],
       ["status", "Say whether it runs"],
       ["logs", "Show the end of its log"],
       ["uninstall", "End it, and start it no more"],
     ],
-    example: "fd-bridge service install --print",
+    example: "fd-bridge service install --port 9090",
   },
   {
     name: "config",
@@ -188,8 +191,11 @@ export const COMMANDS: readonly Command[] = [
   { name: "version", usage: "", help: "Print the version", most: 0, example: "fd-bridge version" },
 ];
 
-/** The settings of the server; `config` takes them to show what would be in force with them. */
-const SERVE = ["serve", "config"];
+/**
+ * The settings of the server; `config` takes them to show what would be in force with them, `service` to
+ * hand them on.
+ */
+const SERVE = ["serve", "config", "service"];
 
 /** Every flag of the program, in the order of `--help`. */
 export const FLAGS: readonly Flag[] = [

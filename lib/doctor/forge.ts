@@ -13,6 +13,7 @@
 import { isLoopback } from "../config/base_url.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { type Catalog, entryIn } from "../models/catalog.ts";
+import { findProgram } from "../system/find_program.ts";
 import type { Machine, System } from "../system/system.ts";
 import type { Check } from "./check.ts";
 
@@ -70,7 +71,7 @@ const LOGIN = "Run `forge provider login openai_compatible`";
  */
 export async function* checkForge(checks: ForgeChecks): AsyncGenerator<Check> {
   const { system } = checks;
-  const program = await findProgram(system);
+  const program = await findProgram("forge", system);
   const home = await forgeHome(system);
   if (program === undefined) {
     return yield {
@@ -97,20 +98,6 @@ export async function* checkForge(checks: ForgeChecks): AsyncGenerator<Check> {
 
 function join(folder: string, name: string, os: string): string {
   return `${folder}${os === "windows" ? "\\" : "/"}${name}`;
-}
-
-async function findProgram(
-  { os, variable, machine }: ForgeChecks["system"],
-): Promise<string | undefined> {
-  const folders = (variable("PATH") ?? "").split(os === "windows" ? ";" : ":");
-  for (const folder of folders.filter(Boolean)) {
-    for (const name of os === "windows" ? ["forge.exe", "forge.cmd"] : ["forge"]) {
-      const path = join(folder, name, os);
-      // A folder of the PATH that can't be read has no program that can be run.
-      if (await machine.files.realPath(path).catch(() => undefined)) return path;
-    }
-  }
-  return undefined;
 }
 
 async function forgeHome({ os, variable, machine }: ForgeChecks["system"]): Promise<string> {

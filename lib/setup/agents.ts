@@ -18,6 +18,8 @@ export interface Target {
   readonly models: readonly string[];
   /** The key that the bridge asks for; undefined where clients send a token of Databricks'. */
   readonly key: string | undefined;
+  /** The variable that a client takes its token from, where there is no key. */
+  readonly variable: string;
 }
 
 /** A value, and where it stands. */
@@ -28,6 +30,8 @@ export interface Entry {
   readonly value: unknown;
   /** Whether a value that is there already stays. */
   readonly keep?: true;
+  /** The value by which it is still the bridge's: where that was changed since, it is not taken back. */
+  readonly sign?: { readonly path: Path; readonly value: string };
 }
 
 /** A file of an agent's. */
@@ -56,6 +60,8 @@ export interface Agent {
   readonly title: string;
   /** Its program. */
   readonly program: string;
+  /** Models of the family that it is made for, with their version: the newest is its default. */
+  readonly family?: RegExp;
   /** Its files; none where it is set up by a command of its own. */
   readonly files: (place: AgentPlace, target: Target) => Promise<readonly SettingsFile[]>;
   /** What is left to do, line by line. */
@@ -66,15 +72,22 @@ export interface Agent {
 const NAME = "fd-bridge";
 
 /** The variable that holds a token of Databricks' where the bridge has none of its own. */
-const TOKEN = "DATABRICKS_TOKEN";
+export const TOKEN = "DATABRICKS_TOKEN";
+
+/** The variable that holds the bridge's client key and such a token, where the bridge asks for both. */
+export const KEY_AND_TOKEN = "FDB_API_KEY";
 
 /** What a model may read and write where its own limits aren't known: those of the smallest in use. */
 const LIMITS = { context: 200_000, output: 32_000 };
 
 /** The line that gives an agent its key by a variable, where its file can't. */
-function exported(name: string, { key }: Target): string[] {
-  return key === undefined ? [`export ${name}="$${TOKEN}"`] : [];
+function exported(name: string, { key, variable }: Target): string[] {
+  return key === undefined ? [`export ${name}="$${variable}"`] : [];
 }
+
+/** What says that an agent still uses the bridge. */
+const CODEX_SIGN = { path: ["model_provider"], value: NAME };
+const FORGE_SIGN = { path: ["session", "provider_id"], value: "openai_compatible" };
 
 /** Every agent. */
 export const AGENTS: readonly Agent[] = [
@@ -103,35 +116,40 @@ export const AGENTS: readonly Agent[] = [
           path: `${folder}/.forge.toml`,
           format: "toml" as const,
           entries: [
-            { path: ["session", "provider_id"], value: "openai_compatible" },
-            { path: ["session", "model_id"], value: model },
+            { path: ["session", "provider_id"], value: "openai_compatible", sign: FORGE_SIGN },
+            { path: ["session", "model_id"], value: model, sign: FORGE_SIGN },
           ],
         },
       ];
     },
-    then: ({ key, url }) =>
+    then: ({ key, url, variable }) =>
       key === undefined
-        ? [`forge provider login openai_compatible   # URL ${url}, API key: your token`]
+        ? [
+          `forge provider login openai_compatible   # URL ${url}, API key: ${
+            variable === TOKEN ? "your token" : `what echo $${variable} prints`
+          }`,
+        ]
         : [],
   },
   {
     name: "codex",
     title: "Codex",
     program: "codex",
-    files: ({ home, variable }, { url, model, key }) =>
+    family: /gpt-(\d+)(?:-(\d+))?/,
+    files: ({ home, variable: valueOf }, { url, model, key, variable }) =>
       Promise.resolve([{
-        path: `${variable("CODEX_HOME") || `${home}/.codex`}/config.toml`,
+        path: `${valueOf("CODEX_HOME") || `${home}/.codex`}/config.toml`,
         format: "toml",
         entries: [
-          { path: ["model"], value: model },
-          { path: ["model_provider"], value: NAME },
+          { path: ["model"], value: model, sign: CODEX_SIGN },
+          { path: ["model_provider"], value: NAME, sign: CODEX_SIGN },
           {
             path: ["model_providers", NAME],
             value: {
               name: NAME,
               base_url: `${url}/v1`,
               wire_api: "responses",
-              ...key === undefined ? { env_key: TOKEN } : { experimental_bearer_token: key },
+              ...key === undefined ? { env_key: variable } : { experimental_bearer_token: key },
             },
           },
         ],
@@ -142,6 +160,7 @@ export const AGENTS: readonly Agent[] = [
     name: "claude",
     title: "Claude Code",
     program: "claude",
+    family: /claude-sonnet-(\d+)(?:-(\d+))?/,
     files: ({ home, variable }, { url, model, key }) =>
       Promise.resolve([{
         path: `${variable("CLAUDE_CONFIG_DIR") || `${home}/.claude`}/settings.json`,
@@ -159,8 +178,9 @@ export const AGENTS: readonly Agent[] = [
     name: "opencode",
     title: "opencode",
     program: "opencode",
-    async files({ home, variable, isThere }, { url, model, models, key }) {
-      const folder = `${variable("XDG_CONFIG_HOME") || `${home}/.config`}/opencode`;
+    async files({ home, variable: valueOf, isThere }, target) {
+      const { url, model, models, key, variable } = target;
+      const folder = `${valueOf("XDG_CONFIG_HOME") || `${home}/.config`}/opencode`;
       const commented = `${folder}/opencode.jsonc`;
       return [{
         path: await isThere(commented) ? commented : `${folder}/opencode.json`,
@@ -170,7 +190,7 @@ export const AGENTS: readonly Agent[] = [
             path: ["provider", NAME],
             value: {
               npm: "@ai-sdk/openai-compatible",
-              options: { baseURL: `${url}/v1`, apiKey: key ?? `{env:${TOKEN}}` },
+              options: { baseURL: `${url}/v1`, apiKey: key ?? `{env:${variable}}` },
               models: Object.fromEntries(
                 models.map((id) => [id, { tool_call: true, limit: LIMITS }]),
               ),
@@ -210,7 +230,7 @@ export const AGENTS: readonly Agent[] = [
     name: "continue",
     title: "Continue",
     program: "cn",
-    files: ({ home }, { url, model, key }) =>
+    files: ({ home }, { url, model, key, variable }) =>
       Promise.resolve([{
         path: `${home}/.continue/config.yaml`,
         format: "yaml",
@@ -225,22 +245,23 @@ export const AGENTS: readonly Agent[] = [
               provider: "openai",
               model,
               apiBase: `${url}/v1`,
-              apiKey: key ?? `\${{ secrets.${TOKEN} }}`,
+              apiKey: key ?? `\${{ secrets.${variable} }}`,
               roles: ["chat", "edit", "apply"],
               capabilities: ["tool_use", "image_input"],
             },
           },
         ],
       }]),
-    then: ({ key }) =>
+    then: ({ key, variable }) =>
       key === undefined
-        ? [`echo "${TOKEN}=$${TOKEN}" >> ~/.continue/.env   # where Continue's secrets are`]
+        ? [`echo "${variable}=$${variable}" >> ~/.continue/.env   # where Continue's secrets are`]
         : [],
   },
   {
     name: "gemini",
     title: "Gemini CLI",
     program: "gemini",
+    family: /gemini-(\d+)(?:-(\d+))?/,
     files: ({ home }, { url, model, key }) =>
       Promise.resolve([
         {
@@ -266,7 +287,7 @@ export const AGENTS: readonly Agent[] = [
     name: "pi",
     title: "pi",
     program: "pi",
-    files: ({ home }, { url, models, key }) =>
+    files: ({ home }, { url, models, key, variable }) =>
       Promise.resolve([{
         path: `${home}/.pi/agent/models.json`,
         format: "json",
@@ -275,7 +296,7 @@ export const AGENTS: readonly Agent[] = [
           value: {
             baseUrl: `${url}/v1`,
             api: "openai-completions",
-            apiKey: key ?? TOKEN,
+            apiKey: key ?? variable,
             models: models.map((id) => ({
               id,
               name: id,
@@ -295,8 +316,8 @@ export const AGENTS: readonly Agent[] = [
     title: "Cline",
     program: "cline",
     files: () => Promise.resolve([]),
-    then: ({ url, model, key }) => [
-      `cline auth -p openai-compatible -k ${key ?? `"$${TOKEN}"`} -m ${model} -b ${url}/v1`,
+    then: ({ url, model, key, variable }) => [
+      `cline auth -p openai-compatible -k ${key ?? `"$${variable}"`} -m ${model} -b ${url}/v1`,
     ],
   },
 ];

@@ -39,7 +39,9 @@ export function takenBack(
   before: string,
 ): string | undefined {
   let changed = text;
-  for (const { path } of entries) {
+  for (const { path, sign } of entries) {
+    // What somebody has chosen since is theirs.
+    if (sign && valueIn(format, text, sign.path) !== sign.value) continue;
     changed = withValue(format, changed, path, valueIn(format, before, path));
     // An object that was made for the value goes with it.
     for (let length = path.length - 1; length > 0; length--) {
@@ -57,8 +59,26 @@ function isEmpty(value: unknown): boolean {
     (Array.isArray(value) && value.length === 0);
 }
 
+/** A field or variable that holds a secret, and that secret; a name of a variable is none. */
+const SECRET =
+  /((?:(?<!env_?)key|token|secret|password|authorization)["']?\s*[:=]\s*["']?(?:Bearer )?)(?!\{env:|\$\{\{|DATABRICKS_TOKEN\b|FDB_API_KEY\b)[^\s"',}]{6,}/gi;
+
 /**
- * What changes, as `diff -u` shows it; empty where nothing does.
+ * A text without the secrets that stand in it: an agent's file may have those of other services.
+ *
+ * @example
+ * ```ts
+ * import { withoutSecrets } from "./change.ts";
+ *
+ * if (withoutSecrets('"api_key": "sk-0123456789"') !== '"api_key": "••••••••"') throw new Error("seen");
+ * ```
+ */
+export function withoutSecrets(text: string): string {
+  return text.replace(SECRET, "$1••••••••");
+}
+
+/**
+ * What changes, as `diff -u` shows it, without secrets; empty where nothing does.
  *
  * @param path The file.
  * @param before Its text.
@@ -70,5 +90,5 @@ export function diffOf(path: string, before: string, after: string, secret?: str
   const patch = createTwoFilesPatch(path, path, before, after, "", "", { context: 2 });
   const lines = patch.split("\n").slice(1).filter((line) => !/^(---|===)/.test(line));
   const text = lines.join("\n").replace(/^\+\+\+ (\S+)\t?$/m, "$1");
-  return secret ? text.replaceAll(secret, "••••••••") : text;
+  return withoutSecrets(secret ? text.replaceAll(secret, "••••••••") : text);
 }

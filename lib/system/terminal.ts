@@ -141,14 +141,13 @@ export class Terminal {
   }
 
   /**
-   * Asks for a line.
+   * Asks for a line. Keys that move the cursor do nothing, and leave nothing in the line.
    *
    * @param question What is asked, without a space at its end.
    * @returns The line without white space around it; undefined where the input has ended.
    */
   async ask(question: string): Promise<string | undefined> {
-    this.#system.err(`${question} `);
-    return (await this.#line())?.trim();
+    return (await this.#typedLine(question, true))?.trim();
   }
 
   /**
@@ -171,12 +170,16 @@ export class Terminal {
    * @returns The secret, or undefined where nothing was typed.
    */
   async secret(question: string): Promise<string | undefined> {
+    return (await this.#typedLine(question, false))?.trim() || undefined;
+  }
+
+  /** Asks for a line, key by key. */
+  async #typedLine(question: string, visible: boolean): Promise<string | undefined> {
     const input = this.#system.machine!.input;
     this.#system.err(`${question} `);
     input.setRaw(true);
     try {
-      const line = await this.#line(true);
-      return line?.trim() || undefined;
+      return await this.#line(visible);
     } finally {
       input.setRaw(false);
       this.#system.err("\n");
@@ -215,38 +218,70 @@ export class Terminal {
     };
   }
 
-  /** A line of bytes; in raw mode the keys that a terminal would have handled are handled here. */
-  async #line(raw = false): Promise<string | undefined> {
+  /** A line of keys, which the terminal hands over as they come. */
+  async #line(visible: boolean): Promise<string | undefined> {
     const input = this.#system.machine!.input;
-    let line: number[] = [];
+    const show = (text: string) => visible && this.#system.err(text);
+    const keys = new Keys();
+    const line: string[] = [];
     for (;;) {
       if (this.#typed.length === 0) {
         const bytes = await input.read();
-        if (bytes === undefined) return line.length > 0 ? decode(line) : undefined;
+        if (bytes === undefined) return line.length > 0 ? line.join("") : undefined;
         this.#typed = [...bytes];
       }
       while (this.#typed.length > 0) {
-        const key = this.#typed.shift()!;
-        if (key === KEY.newline || key === KEY.enter) return decode(line);
-        if (!raw) {
-          line.push(key);
-        } else if (key === KEY.interrupt) {
+        const byte = this.#typed.shift()!;
+        const key = keys.next(byte);
+        if (key === undefined) continue;
+        if (byte === KEY.newline || byte === KEY.enter) return line.join("");
+        if (byte === KEY.interrupt) {
           input.setRaw(false);
           this.#system.err("\n");
           this.#system.exit(130);
           return undefined;
-        } else if (key === KEY.end && line.length === 0) return undefined;
-        else if (key === KEY.clear) line = [];
-        else if (key === KEY.backspace || key === KEY.delete) line.pop();
-        else line.push(key);
+        }
+        if (byte === KEY.end) {
+          if (line.length === 0) return undefined;
+        } else if (byte === KEY.clear) {
+          for (const _ of line.splice(0)) show(ERASE);
+        } else if (byte === KEY.backspace || byte === KEY.delete) {
+          if (line.pop() !== undefined) show(ERASE);
+        } else if (key >= " ") {
+          line.push(key);
+          show(key);
+        }
       }
     }
   }
 }
 
-/** A terminal may wrap what is pasted in marks, and send sequences for keys: neither belongs to a line. */
-function decode(line: readonly number[]): string {
-  return new TextDecoder().decode(new Uint8Array(line))
-    // deno-lint-ignore no-control-regex
-    .replace(/\x1b\[[0-9;]*[~A-Za-z]/g, "").replace(/[\x00-\x08\x0b-\x1f]/g, "");
+/** Takes the last character off the screen. */
+const ERASE = "\b \b";
+
+/**
+ * Bytes of a terminal → characters. Sequences for keys such as the arrows, and the marks that a terminal
+ * puts around what is pasted, are passed over.
+ */
+class Keys {
+  readonly #decoder = new TextDecoder();
+  /** Where in a sequence the bytes are. */
+  #state: "text" | "escape" | "sequence" = "text";
+
+  /** The character that a byte ends; undefined where it ends none. */
+  next(byte: number): string | undefined {
+    if (this.#state === "escape") {
+      this.#state = byte === 0x5b || byte === 0x4f ? "sequence" : "text";
+      return undefined;
+    }
+    if (this.#state === "sequence") {
+      if (byte >= 0x40 && byte <= 0x7e) this.#state = "text";
+      return undefined;
+    }
+    if (byte === 0x1b) {
+      this.#state = "escape";
+      return undefined;
+    }
+    return this.#decoder.decode(new Uint8Array([byte]), { stream: true }) || undefined;
+  }
 }

@@ -14,6 +14,8 @@ import type { Machine, Sockets, System } from "../../lib/system/system.ts";
 export interface TestMachineOptions {
   /** Path → text. It is changed by what the program writes. */
   readonly files?: Record<string, string>;
+  /** Whether a file can't be made or written. */
+  readonly unwritable?: (path: string) => boolean;
   /** The environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** What is typed, where a person is at the terminal: one text a read. */
@@ -77,7 +79,12 @@ export function testMachine(options: TestMachineOptions = {}): TestMachine {
       realPath: (path) => Promise.resolve(path in files ? path : undefined),
       mode: (path) => Promise.resolve(path in files ? 0o644 : undefined),
       makeFolder: () => Promise.resolve(),
-      create: (path, text) => Promise.resolve(void (files[path] = text)),
+      create(path, text) {
+        if (options.unwritable?.(path)) {
+          return Promise.reject(new Deno.errors.PermissionDenied("os error 13"));
+        }
+        return Promise.resolve(void (files[path] = text));
+      },
       rename(from, to) {
         files[to] = files[from];
         delete files[from];
