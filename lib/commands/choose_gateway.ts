@@ -78,7 +78,7 @@ async function ask(
     err("  Take one by its number or name: the bridge then renews its token by itself. Or type\n");
     err(`  the gateway's address, such as\n    ${example}\n`);
   } else {
-    err("  Its address stands on the AI Gateway page in Databricks, in every example, such as\n");
+    err("  Its address stands on the AI Gateway page in Databricks, in every example:\n");
     err(`    https://1234567890123456.7.ai-gateway.azuredatabricks.net\n    ${example}\n`);
   }
   err("  Type demo to try the bridge without an account.\n\n");

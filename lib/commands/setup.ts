@@ -93,7 +93,7 @@ export async function setup(start: Start): Promise<number> {
   if (changes.length > 0) {
     const what = diffs.length > 0 ? "is pointed" : "was pointed already";
     system.err(
-      `${done} ${agent.title} ${what} at ${target.url}, with ${target.model}. Back again: fd-bridge setup ${agent.name} --remove\n`,
+      `${done} ${agent.title} ${what} at ${target.url}, with\n  ${target.model}. Back again: fd-bridge setup ${agent.name} --remove\n`,
     );
   }
   if (then.length > 0) system.err(`Now type:\n${then.map((text) => `  ${text}\n`).join("")}`);
@@ -267,7 +267,8 @@ async function prove(start: Start, { url, model, key }: Target): Promise<number>
   }).catch(() => undefined);
   await health?.body?.cancel();
   if (!health?.ok) {
-    system.err(`No bridge answers at ${url} yet. Start it: fd-bridge\n`);
+    const command = config.demo ? "fd-bridge --demo" : "fd-bridge";
+    system.err(`No bridge answers at ${url} yet. Start it: ${command}\n`);
     return 0;
   }
   const own = variableOf(start, TOKEN);
