@@ -93,7 +93,7 @@ export class LogQueue {
       this.#dropped++;
     }
     if (this.#head > 2 * this.#maxLines) this.#compact();
-    this.#draining ??= this.#drain().finally(() => this.#draining = undefined);
+    this.#draining ??= this.#drain();
   }
 
   /**
@@ -134,6 +134,8 @@ export class LogQueue {
         this.#head = this.#length = 0;
       }
     }
+    // At once: a line that came before the promise is settled would find nobody to write it.
+    this.#draining = undefined;
   }
 
   /** The next lines, as one text; what was dropped before them is told first. */
