@@ -150,7 +150,7 @@ async function install(context: Context): Promise<number> {
     await runStep(step, programs, cleared ? TRIES : 1);
   }
   const paint = paintFor(system, "err");
-  system.err(`${paint("green", "✓")} Written to ${place.path} and started by ${platform.name}.\n`);
+  system.err(`${paint("green", "✓")} Started by ${platform.name}: ${place.path}\n`);
   const well = await waitForBridge(start, url, programs);
   system.err(
     well
@@ -190,7 +190,7 @@ async function uninstall({ start, machine, platform, place, programs }: Context)
   await clear(platform.uninstall(place), programs);
   await machine.files.remove(place.path);
   for (const step of platform.removed?.(place) ?? []) await runStep(step, programs);
-  start.system.err(`The service is stopped, and ${place.path} is removed.\n`);
+  start.system.err(`Stopped, and removed: ${place.path}\n`);
   return 0;
 }
 

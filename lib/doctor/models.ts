@@ -42,7 +42,7 @@ export async function chooseModels(
   }
   if (all.length <= 1) return all;
   const answer = await terminal.ask(
-    `Send ${paid}? [a]ll, the [f]irst of each family (${firsts.length}), [n]one [a/F/n]`,
+    `Send ${paid}?\n  [a]ll, the [f]irst of each family (${firsts.length}), [n]one [a/F/n]`,
   );
   return /^a/i.test(answer ?? "n") ? all : /^(f.*)?$/i.test(answer ?? "n") ? firsts : [];
 }

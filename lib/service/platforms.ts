@@ -27,8 +27,7 @@ export const PLATFORMS: Readonly<Record<string, Platform>> = {
     removed: () => [["systemctl", "--user", "daemon-reload"]],
     status: () => ["systemctl", "--user", "status", "--no-pager", UNIT],
     logs: () => ["journalctl", "--user", "--no-pager", "--lines=100", `--unit=${UNIT}`],
-    hint:
-      "It runs while you are logged in. To keep it running after that, and from the machine's start: loginctl enable-linger",
+    hint: "It ends when you log out. To keep it running: loginctl enable-linger",
   },
   darwin: {
     name: "launchd",

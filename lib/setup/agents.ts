@@ -125,7 +125,8 @@ export const AGENTS: readonly Agent[] = [
     then: ({ key, url, variable }) =>
       key === undefined
         ? [
-          `forge provider login openai_compatible   # URL ${url}, API key: ${
+          "forge provider login openai_compatible",
+          `  # URL ${url}, API key ${
             variable === TOKEN ? "your token" : `what echo $${variable} prints`
           }`,
         ]
