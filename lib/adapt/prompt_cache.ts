@@ -6,15 +6,17 @@
  */
 
 import { isObject, type JsonObject } from "../json.ts";
-import { estimateTokens } from "../models/estimate_tokens.ts";
 import { bareName, familyOf } from "../models/families.ts";
 
 /** The least prefix that is cached, in tokens; Haiku's is longer. */
 const LEAST = 1_024;
 const LEAST_HAIKU = 4_096;
 
-/** The most characters that are counted: a longer text is above the least in any case. */
-const COUNTED = 64 * 1024;
+/**
+ * Characters of a token, about. Close enough: a mark on a prefix that is too short costs nothing, and one
+ * that is missing comes with the next turn. An estimate by words took a third of a short request's time.
+ */
+const CHARACTERS = 4;
 
 const MARK = { type: "ephemeral" };
 
@@ -27,9 +29,16 @@ function hasMarks(messages: readonly JsonObject[], tools: readonly JsonObject[])
     );
 }
 
-/** Tokens of a value, about; no more than it takes to be above every least. */
-function tokensOf(value: unknown): number {
-  return estimateTokens((JSON.stringify(value) ?? "").slice(0, COUNTED));
+/** Characters of a value's texts and names; counting ends soon after `most`. */
+function lengthOf(value: unknown, most: number): number {
+  if (typeof value === "string") return value.length;
+  if (typeof value !== "object" || value === null) return CHARACTERS;
+  let length = 0;
+  for (const [name, field] of Object.entries(value)) {
+    length += name.length + lengthOf(field, most - length);
+    if (length > most) break;
+  }
+  return length;
 }
 
 /** A message whose last part is marked; the same one where it has no text or image to be marked. */
@@ -96,12 +105,12 @@ export function withCacheMarks(request: JsonObject, model: string): JsonObject {
   const messages = request.messages.filter(isObject);
   const tools = Array.isArray(request.tools) ? request.tools.filter(isObject) : [];
   if (messages.length !== request.messages.length || hasMarks(messages, tools)) return request;
-  const least = /haiku/.test(bareName(model)) ? LEAST_HAIKU : LEAST;
+  const least = CHARACTERS * (/haiku/.test(bareName(model)) ? LEAST_HAIKU : LEAST);
   const changed: JsonObject = { ...request };
   let marks = 0;
 
   // The cache holds tools, then the system's words, then the conversation.
-  let prefix = tools.length > 0 ? tokensOf(tools) : 0;
+  let prefix = tools.length > 0 ? lengthOf(tools, least) : 0;
   if (tools.length > 0 && prefix >= least) {
     changed.tools = [...tools.slice(0, -1), { ...tools[tools.length - 1], cache_control: MARK }];
     marks++;
@@ -115,13 +124,13 @@ export function withCacheMarks(request: JsonObject, model: string): JsonObject {
   };
   const system = messages.findLastIndex(isSystem);
   if (system !== -1) {
-    prefix += tokensOf(messages.filter(isSystem));
+    prefix += lengthOf(messages.filter(isSystem), least);
     if (prefix >= least) mark(system);
   }
   let counted = 0;
   for (const at of prefixEnds(messages)) {
     for (; counted <= at && prefix < least; counted++) {
-      if (!isSystem(messages[counted])) prefix += tokensOf(messages[counted]);
+      if (!isSystem(messages[counted])) prefix += lengthOf(messages[counted], least);
     }
     if (prefix >= least) mark(at);
   }
