@@ -143,6 +143,13 @@ export class BridgeError extends Error {
 const SECRETS =
   /\b(Bearer\s{1,100})[^\s"',;<>]{4,}|(?<![a-z0-9])(?:d(?:api|ose)[0-9a-z-]{8,}|fdb-[\w-]{8,}|eyJ[\w-]{8,}(?:\.[\w-]*){0,2})/gi;
 
+/** What stands behind the name of a secret, as tools print it. */
+const NAMED =
+  /((?:client_secret|refresh_token|access_token|id_token|password|passwd|api_key)["']?\s{0,3}[:=]\s{0,3}["']?)[^\s"',;&}]{6,}/gi;
+
+/** The password in an address. */
+const USER_INFO = /(\/\/[^\s/@:]{1,100}:)[^\s/@]{1,200}@/g;
+
 /** What follows a `Basic`, where it looks like Base64 rather than like a word. */
 const BASIC = /\b([Bb]asic\s{1,100})(?=[^\s"',;<>]+[A-Z0-9=+/~])[^\s"',;<>]{8,}/g;
 
@@ -165,6 +172,6 @@ export function maskSecrets(text: string, secrets: readonly string[] = []): stri
   for (const secret of secrets) {
     if (secret.length >= 4) masked = masked.replaceAll(secret, "***");
   }
-  return masked.replace(BASIC, "$1***")
+  return masked.replace(BASIC, "$1***").replace(NAMED, "$1***").replace(USER_INFO, "$1***@")
     .replace(SECRETS, (_secret, bearer: string | undefined) => `${bearer ?? ""}***`);
 }

@@ -55,6 +55,8 @@ const ADDRESSES: readonly (readonly [string, boolean])[] = [
   ["http://localhost:9090", true],
   ["http://[::1]:9090", true],
   ["https://evil.example", false],
+  ["https:evil.example", false],
+  ["HTTPS:/evil.example", false],
   ["evil.example", false],
   ["https://azuredatabricks.net.evil.example", false],
   ["https://evilazuredatabricks.net", false],
@@ -141,4 +143,20 @@ Deno.test("readEnvFiles() warns of lines that it can't read, and of values that 
     ".env:2: expected NAME=value; the line is not read.",
     ".env:5: DATABRICKS_HOST has ${WS} in it, which this file doesn't set: write the value itself.",
   ]);
+});
+
+Deno.test("readEnvFiles() lets no folder's .env decide who reaches the bridge", async () => {
+  for (const name of ["FD_BRIDGE_HOST", "FD_BRIDGE_ALLOW_HOST", "FD_BRIDGE_ALLOW_ORIGIN"]) {
+    const place = { os: "linux", variable: () => undefined };
+    const text = `${name}=evil.example\n`;
+    const found = await readEnvFiles(
+      undefined,
+      place,
+      (path) => Promise.resolve(path === ".env" ? text : undefined),
+    );
+    assertEquals(found.variables, {});
+    assertStringIncludes(found.warnings[0], name);
+    const named = await readEnvFiles(".env", place, () => Promise.resolve(text));
+    assertEquals(named.variables, { [name]: "evil.example" });
+  }
 });

@@ -311,3 +311,15 @@ Deno.test("gatewayError() puts a suggestion behind its advice", () => {
   const { message } = gatewayError(404, body, { suggestion: " Did you mean databricks-gpt-5?" });
   assert(message.endsWith("in models.json. Did you mean databricks-gpt-5?]"), message);
 });
+
+Deno.test("maskSecrets() masks what stands behind a secret's name, and passwords in addresses", () => {
+  const cases: readonly (readonly [string, string])[] = [
+    ["client_secret=hunter2hunter2 x", "client_secret=*** x"],
+    ['refresh_token: "abcdefghijklmno"', 'refresh_token: "***"'],
+    ['{"access_token":"opaque-value"}', '{"access_token":"***"}'],
+    ["http://ada:pass@proxy:3128/", "http://ada:***@proxy:3128/"],
+    ["max_tokens: 32000 is too many", "max_tokens: 32000 is too many"],
+    ["http://127.0.0.1:8080/v1?a=b@c", "http://127.0.0.1:8080/v1?a=b@c"],
+  ];
+  for (const [text, expected] of cases) assertEquals(maskSecrets(text), expected);
+});

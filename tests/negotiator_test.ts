@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { inferAll } from "../lib/adapt/inference.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { type Catalog, parseModels, routeOf } from "../lib/models/catalog.ts";
 import {
@@ -911,4 +912,25 @@ Deno.test("Negotiator bounds its memory, whatever refusals name", () => {
     negotiator.infer(planned(), { status: 400, message: `unknown field "${name}"` }, sent);
   }
   assertEquals(planned().adjustments.length, MAX_ADJUSTMENTS);
+});
+
+Deno.test("infer() mends this request only where the refusal names the value that was sent", () => {
+  const cases: readonly (readonly [words: string, field: string, value: unknown])[] = [
+    ["reasoning_effort 'xhigh' is not supported by this model", "reasoning_effort", "xhigh"],
+    ["service_tier 'flex' unknown", "service_tier", "flex"],
+    [
+      "tool_choice: function 'g' is unknown",
+      "tool_choice",
+      { type: "function", function: { name: "g" } },
+    ],
+  ];
+  for (const [message, field, value] of cases) {
+    const body = { model: "m", messages: [{ role: "user", content: "q" }], [field]: value };
+    const [first] = inferAll({ status: 400, message }, { body, name: "m" });
+    assertEquals(first, [{ type: "drop", path: field, once: true }], message);
+  }
+  const both = { model: "m", messages: [], temperature: 1.5, top_p: 0.5 };
+  const message = "top_p and temperature cannot both be specified";
+  const [reading] = inferAll({ status: 400, message }, { body: both, name: "m" });
+  assert(reading.every((adjustment) => "once" in adjustment && adjustment.once), message);
 });

@@ -7,6 +7,7 @@ import { BridgeError } from "../lib/errors.ts";
 import { UsageStore } from "../lib/observe/usage.ts";
 import { addUsage, noUsage, type UsageGroup } from "../lib/observe/usage_totals.ts";
 import { fetchClient } from "../lib/gateway/fetch_client.ts";
+import { runOn } from "./helpers/machine.ts";
 import { machine } from "../lib/system/machine.ts";
 import type { Start, System } from "../lib/system/system.ts";
 
@@ -25,6 +26,7 @@ async function run(
     embeddedModels: "",
     os: "linux",
     variable: (name: string) => name === "XDG_CONFIG_HOME" ? home : undefined,
+    readText: () => Promise.resolve(undefined),
     out: (text: string) => void (out += text),
     terminal: { out: false, err: false },
     machine: {
@@ -177,6 +179,19 @@ Deno.test("fd-bridge logs --last-error prints the record of the running bridge's
   }
   assert(!out.includes("\x1b"));
   assertEquals(JSON.parse((await run(logs, [...args, "--json"], { answer })).out), RECORD);
+});
+
+Deno.test("fd-bridge logs shows the key of a bridge with tokens of its own", async () => {
+  let key: string | null = null;
+  const { code } = await runOn(["logs", "--last-error"], {
+    env: { HOME: "/home/ada" },
+    files: { "/home/ada/.config/fd-bridge/bridge-key": "fdb-own-key\n" },
+    fetch: (request) => {
+      key = request.headers.get("x-fd-bridge-key");
+      return Response.json({ version: "fd-bridge/1.0.0", requests: [] });
+    },
+  });
+  assertEquals([code, key as string | null], [0, "fdb-own-key"]);
 });
 
 Deno.test("fd-bridge logs says what is wrong where it gets no record", async () => {

@@ -163,6 +163,36 @@ function refusedField(name: string, { body }: Sent, message: string): Adjustment
   return [{ type: "drop", path }];
 }
 
+/** Whether a refusal names the value that was sent: another one may be taken. */
+function tellsValue(words: string, adjustment: Adjustment, { body }: Sent): boolean {
+  if (adjustment.type !== "drop") return false;
+  // Pydantic shows the value of whatever it refuses.
+  const message = words.replace(/input_value=.*/g, "");
+  return scalarsIn(valueAt(body, adjustment.path)).some((value) =>
+    // A short number may count something else.
+    typeof value === "number" && String(value).length < 3
+      ? false
+      : typeof value === "number"
+      ? new RegExp(`(?<![\\w.])${RegExp.escape(String(value))}(?![\\w]|\\.\\d)`).test(message)
+      : [`'${value}'`, `"${value}"`, `\`${value}\``].some((quoted) => message.includes(quoted))
+  );
+}
+
+function valueAt(body: JsonObject, path: string): unknown {
+  return path.split(".").reduce<unknown>(
+    (value, step) => isObject(value) ? value[step] : undefined,
+    body,
+  );
+}
+
+/** Texts and numbers of a value, not far down. */
+function scalarsIn(value: unknown, depth = 2): (string | number)[] {
+  if (typeof value === "string") return value === "" || value.length > 100 ? [] : [value];
+  if (typeof value === "number") return [value];
+  if (depth === 0 || typeof value !== "object" || value === null) return [];
+  return Object.values(value).slice(0, 8).flatMap((inner) => scalarsIn(inner, depth - 1));
+}
+
 /** The adjustment for a name whose value is refused: for this request, and only where it does without. */
 function refusedValue(name: string, { body }: Sent): Adjustment[] {
   const names = namesOf(name);
@@ -208,7 +238,9 @@ function readGenerally(refusal: GatewayRefusal, message: string, sent: Sent): Ad
   if (other.length > 0) return other;
   const fields = reading.fields.flatMap((name) =>
     refusedField(name, sent, message).map((adjustment): Adjustment =>
-      reading.conditional.has(name) ? { ...adjustment, once: true } : adjustment
+      reading.conditional.has(name) || tellsValue(message, adjustment, sent)
+        ? { ...adjustment, once: true }
+        : adjustment
     )
   );
   const values = reading.values.flatMap((name) => refusedValue(name, sent));

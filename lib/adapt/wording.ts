@@ -271,7 +271,9 @@ function namesIn(
   return {
     names: spelled.filter((_name, at) => names[at] && at < condition),
     // Whether a client streams doesn't change from one request to the next.
-    conditional: spelled.some((name, at) => at > condition && names[at] && name !== "stream"),
+    conditional: spelled.some((name, at) => at > condition && names[at] && name !== "stream") ||
+      (names.filter(Boolean).length > 1 &&
+        tokens.some(({ name }) => /^(?:both|together)$/i.test(name))),
   };
 }
 

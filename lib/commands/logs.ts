@@ -6,7 +6,9 @@
  */
 
 import { KEY_HEADER } from "../access.ts";
+import { configFolder } from "../config/locate.ts";
 import { BridgeError } from "../errors.ts";
+import { keyPath } from "../gateway/tokens/mod.ts";
 import { isObject } from "../json.ts";
 import { urlOf } from "../listen.ts";
 import { reportText } from "../observe/report.ts";
@@ -35,7 +37,8 @@ export async function logs(start: Start): Promise<number> {
   }
   const url = urlOf(config.host, config.port);
   await using outside = await openOutside(start, config);
-  const [record, version] = await lastError(url, config.clientKey, outside.fetch);
+  const key = config.clientKey ?? await ownKey(start);
+  const [record, version] = await lastError(url, key, outside.fetch);
   if (line.flags.json === true) {
     system.out(JSON.stringify(record ?? null, null, 2) + "\n");
     return 0;
@@ -46,6 +49,13 @@ export async function logs(start: Start): Promise<number> {
       : reportText(record, version),
   );
   return 0;
+}
+
+/** The key of a bridge with tokens of its own, where there is one. */
+async function ownKey({ system }: Start): Promise<string | undefined> {
+  if (configFolder(system) === undefined || system.machine === undefined) return undefined;
+  const text = await system.readText(keyPath(system)).catch(() => undefined);
+  return text?.trim() || undefined;
 }
 
 async function lastError(

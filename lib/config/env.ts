@@ -49,6 +49,10 @@ const REFUSED: readonly { readonly name: RegExp; readonly decides: string }[] = 
     name: /^(FD_BRIDGE_TOKEN_COMMAND|DATABRICKS_CLI_PATH|DATABRICKS_CONFIG_FILE)$/,
     decides: "what is run or read for a token",
   },
+  {
+    name: /^FD_BRIDGE_(HOST|ALLOW_HOST|ALLOW_ORIGIN)$/,
+    decides: "who reaches the bridge, and your token by it",
+  },
   { name: /^FD_BRIDGE_STORE(_KEY)?$/, decides: "where reasoning is kept" },
 ];
 
@@ -111,8 +115,13 @@ function refusal(name: string, value: string): string | undefined {
 /** The host of an address, typed with or without its scheme; undefined where it is no address at all. */
 function hostOf(address: string): string | undefined {
   const text = address.trim();
-  const url = /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `https://${text}`;
-  return URL.canParse(url) ? new URL(url).hostname : undefined;
+  // URL's parser takes `https:host` as well: whatever it makes of the text is where a request would go.
+  for (const url of [text, `https://${text}`]) {
+    if (URL.canParse(url) && /^(https?|wss?|ftp):$/.test(new URL(url).protocol)) {
+      return new URL(url).hostname;
+    }
+  }
+  return undefined;
 }
 
 /** The text with quoted values blanked, which may have several lines; the lines stay where they are. */

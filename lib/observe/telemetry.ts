@@ -91,7 +91,9 @@ export class Telemetry {
       ROOT_CONTEXT,
     );
     const active = server ?? trace.getActiveSpan();
-    active?.updateName(name).setAttributes(route);
+    // Deno's span has the address as it was asked for, and clients put keys into it.
+    const address = server ? {} : { "url.full": path, "url.path": path, "url.query": "" };
+    active?.updateName(name).setAttributes({ ...route, ...address });
     const parent = server ? trace.setSpan(ROOT_CONTEXT, server) : context.active();
     const asksModel = method === "POST" && !path.startsWith("/api/");
     const client = asksModel
