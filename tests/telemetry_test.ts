@@ -92,8 +92,7 @@ function checkExport(collector: ReturnType<typeof startCollector>): void {
     ]
   ) assert(metrics.includes(`"${name}"`), name);
   const everything = collector.bodies.map(({ text }) => text).join();
-  const leak = /.{60}(the-prompt-itself|the-answer-itself|opaque~secret).{20}/.exec(everything);
-  assertEquals(leak?.[0], undefined);
+  assert(!/the-prompt-itself|the-answer-itself|opaque~secret/.test(everything));
 }
 
 Deno.test("OTEL_DENO=true exports a span for each request under that of the server, without content", async () => {

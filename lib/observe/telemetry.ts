@@ -91,9 +91,8 @@ export class Telemetry {
       ROOT_CONTEXT,
     );
     const active = server ?? trace.getActiveSpan();
-    // Deno's span has the address as it was asked for, and clients put keys into it.
-    const address = server ? {} : { "url.full": path, "url.path": path, "url.query": "" };
-    active?.updateName(name).setAttributes({ ...route, ...address });
+    // Where the span is Deno's own, it has the address as it was asked for, which nothing takes away.
+    active?.updateName(name).setAttributes(route);
     const parent = server ? trace.setSpan(ROOT_CONTEXT, server) : context.active();
     const asksModel = method === "POST" && !path.startsWith("/api/");
     const client = asksModel

@@ -48,13 +48,9 @@ if (import.meta.main) {
     },
   );
   for (const prompt of ["the-prompt-itself", "fail"]) {
+    const url = `http://127.0.0.1:${server.addr.port}/chat/completions`;
     const body = JSON.stringify({ model: "databricks-gpt-5", prompt });
-    // By hand: Deno's own fetch would export a span with the address as well.
-    using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.addr.port });
-    const text = "POST /chat/completions?key=opaque~secret HTTP/1.1\r\nhost: 127.0.0.1\r\n" +
-      `connection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
-    await connection.write(new TextEncoder().encode(text));
-    for (const bytes = new Uint8Array(4096); await connection.read(bytes) !== null;);
+    await (await fetch(url, { method: "POST", body })).text();
   }
   await server.shutdown();
   await telemetry?.close();
