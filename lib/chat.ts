@@ -21,7 +21,6 @@ import { chatSurface } from "./dialects/chat/mod.ts";
 import type {
   ClientDialect,
   DialectContext,
-  DialectName,
   RequestSummary,
   SseEvent,
   StreamCore,
@@ -155,13 +154,15 @@ export async function chat(
   }
 }
 
-/** The headers for a surface. */
+/** The headers for a surface, without those that it has refused. */
 function headersFor(
   { headers, clientHeaders }: ExchangeContext,
-  surface: DialectName,
+  { dialect, adjustments }: Plan,
 ): Record<string, string> {
-  if (surface !== "messages") return { ...headers };
-  const passed = ANTHROPIC_HEADERS.map((name) => [name, clientHeaders.get(name)] as const)
+  if (dialect !== "messages") return { ...headers };
+  const refused = adjustments.map((one) => one.type === "header" ? one.name : undefined);
+  const passed = ANTHROPIC_HEADERS.filter((name) => !refused.includes(name))
+    .map((name) => [name, clientHeaders.get(name)] as const)
     .filter((entry): entry is [string, string] => !!entry[1]);
   return { "anthropic-version": ANTHROPIC_VERSION, ...headers, ...Object.fromEntries(passed) };
 }
@@ -190,7 +191,7 @@ async function ask(context: ExchangeContext): Promise<Answer> {
     const post = (authorization: string) =>
       app.gateway.post({
         path,
-        headers: { ...headersFor(context, plan.dialect), authorization },
+        headers: { ...headersFor(context, plan), authorization },
         body,
         signal,
         budget,

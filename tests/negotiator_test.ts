@@ -139,6 +139,10 @@ const ROWS: Readonly<Record<string, readonly [Adjustment, JsonObject?]>> = {
   ],
   "`temperature` and `top_p`": [dropOnce("top_p")],
   "Bad request: messages[0].role: unknown": [{ type: "role", from: "developer", to: "system" }],
+  'messages: Unexpected role "system"': [{ type: "role", from: "system", to: "user" }, {
+    messages: [{ role: "user", content: "u" }, { role: "system", content: "s" }],
+  }],
+  "invalid beta flag": [{ type: "header", name: "anthropic-beta" }],
   "This model does not support assistant": [{ type: "continue" }],
   "messages: final assistant": [{ type: "trim" }],
   'Invalid JSON schema - the "pattern"': [{ type: "keyword", keyword: "pattern" }],

@@ -25,6 +25,8 @@ export type AdjustmentKind =
   | { readonly type: "drop"; readonly path: string }
   /** A top-level field goes by another name; a dot in it leads into an object. */
   | { readonly type: "rename"; readonly path: string; readonly to: string }
+  /** A header is not sent. */
+  | { readonly type: "header"; readonly name: string }
   /** The surface speaks another dialect. */
   | { readonly type: "dialect"; readonly dialect: DialectName }
   /** Another surface serves the model. */
@@ -167,6 +169,8 @@ function words(adjustment: Adjustment): string {
   switch (adjustment.type) {
     case "drop":
       return `send no ${adjustment.path}`;
+    case "header":
+      return `send no ${adjustment.name} header`;
     case "rename":
       return `send ${adjustment.path} as ${adjustment.to}`;
     case "dialect":

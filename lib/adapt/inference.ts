@@ -255,6 +255,7 @@ function readGenerally(refusal: GatewayRefusal, message: string, sent: Sent): Ad
 function changesBody(adjustment: Inferred, body: JsonObject): boolean {
   switch (adjustment.type) {
     case "elsewhere":
+    case "header":
     case "surface":
     case "dialect":
     case "name":

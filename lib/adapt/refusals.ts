@@ -196,6 +196,19 @@ export const REFUSALS: readonly Refusal[] = [
   },
   {
     words:
+      /unexpected role:? [`'"]?system|[`'"]?system[`'"]? (?:role|messages?)\b.{0,20}(?:not|n't) (?:be )?(?:supported|allowed|permitted)|role: Input should be ['"`]user['"`] or ['"`]assistant/i,
+    seen:
+      'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, not "system" as an input message role.',
+    infer: () => [{ type: "role", from: "system", to: "user" }],
+  },
+  {
+    words:
+      /\b(?:invalid|unknown|unsupported|unrecognized) (?:anthropic[-_])?beta\b|\bunexpected value.{0,500}\banthropic[-_]beta\b/i,
+    seen: "invalid beta flag",
+    infer: () => [{ type: "header", name: "anthropic-beta" }],
+  },
+  {
+    words:
       /\bprefill|conversation must end with a user message|(?:last|final) message must (?:be|have|come) (?:from )?(?:the |a )?(?:role )?[`'"]?user/i,
     seen:
       "This model does not support assistant message prefill. The conversation must end with a user message.",

@@ -196,6 +196,35 @@ export function withTypes(schema: unknown, every: boolean, depth = 0): unknown {
 /** Fields of a tool, or of its `function`, that hold its schema. */
 const SCHEMA_FIELDS = ["parameters", "input_schema", "parametersJsonSchema"];
 
+/** Keywords that OpenAI's strict structured output doesn't know. */
+const NOT_STRICT = ["oneOf", "allOf", "not", "patternProperties", "prefixItems", "if"];
+
+/**
+ * Whether a schema keeps the rules of OpenAI's strict structured output: an object at the top, and every
+ * object names all of its fields, requires them, and allows no others.
+ *
+ * @param schema A JSON Schema.
+ */
+export function isStrictSchema(schema: unknown): boolean {
+  return isObject(schema) && schema.type === "object" && keepsStrictRules(schema, 0);
+}
+
+function keepsStrictRules(schema: unknown, depth: number): boolean {
+  if (!isObject(schema) || depth > MAX_DEPTH) return false;
+  if (NOT_STRICT.some((keyword) => schema[keyword] !== undefined)) return false;
+  const { type, properties, required, additionalProperties, items, anyOf, $defs } = schema;
+  const isObjects = type === "object" || (Array.isArray(type) && type.includes("object"));
+  if (isObjects || properties !== undefined) {
+    if (!isObject(properties) || !Array.isArray(required) || additionalProperties !== false) {
+      return false;
+    }
+    if (!Object.keys(properties).every((name) => required.includes(name))) return false;
+  }
+  return [properties, $defs].flatMap((map) => isObject(map) ? Object.values(map) : [])
+    .concat(items === undefined ? [] : [items], Array.isArray(anyOf) ? anyOf : [])
+    .every((inner) => keepsStrictRules(inner, depth + 1));
+}
+
 /**
  * A body with the schema of every tool changed, in any dialect's form.
  *

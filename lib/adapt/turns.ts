@@ -50,7 +50,24 @@ export function trimLast(body: JsonObject): JsonObject {
   return { ...body, [turn.name]: [...turn.list.slice(0, -1), { ...turn.last, content: trimmed }] };
 }
 
-/** A body whose messages of one role have another. */
+/** A text of the system's as users' messages have it. */
+function reminder(text: string): string {
+  return `<system-reminder>\n${text}\n</system-reminder>`;
+}
+
+/** A content of a system message's as a reminder in a user's. */
+function asReminder(content: unknown): unknown {
+  if (typeof content === "string") return reminder(content);
+  return !Array.isArray(content) ? content : mapKeeping(
+    content,
+    (part) =>
+      isObject(part) && typeof part.text === "string"
+        ? { ...part, text: reminder(part.text) }
+        : part,
+  );
+}
+
+/** A body whose messages of one role have another; what the system says stays recognizable in a user's. */
 export function changeRoles(body: JsonObject, from: string, to: string): JsonObject {
   let changed = body;
   for (const name of ["messages", "input"]) {
@@ -58,7 +75,12 @@ export function changeRoles(body: JsonObject, from: string, to: string): JsonObj
     if (!Array.isArray(list)) continue;
     const renamed = mapKeeping(
       list,
-      (entry) => isObject(entry) && entry.role === from ? { ...entry, role: to } : entry,
+      (entry) => {
+        if (!isObject(entry) || entry.role !== from) return entry;
+        return from === "system" && to === "user"
+          ? { ...entry, role: to, content: asReminder(entry.content) }
+          : { ...entry, role: to };
+      },
     );
     if (renamed !== list) changed = { ...changed, [name]: renamed };
   }

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { BridgeError } from "../../errors.ts";
 import type { JsonObject } from "../../json.ts";
 import type { ClientDialect, DialectContext, SurfaceDialect } from "../dialect.ts";
 import { countTokens, ESTIMATE_HEADER } from "./count_tokens.ts";
@@ -55,10 +56,13 @@ export const messagesSurface: Required<Omit<SurfaceDialect, "pathFor">> = {
   decodeAnswer: decodeMessage,
   normalizer: (context: DialectContext): MessagesNormalizer => new MessagesNormalizer(context),
   normalizeAnswer(body: JsonObject, context: DialectContext): JsonObject {
+    // A surface may answer in another dialect than it is asked in (`gateway.md`, "Surfaces").
+    if (Array.isArray(body.choices)) return encodeAnswer(body, context);
     const normalizer = new MessagesNormalizer(context);
     normalizer.event({ type: "json", value: body });
-    const { error } = normalizer.outcome;
-    if (error) throw error;
-    return normalizer.answer!;
+    const { outcome: { error }, answer } = normalizer;
+    if (error !== undefined) throw error;
+    if (answer !== undefined) return answer;
+    throw new BridgeError("gateway", "The gateway's answer is no message of the Messages API.");
   },
 };

@@ -4,9 +4,10 @@
  * @module
  */
 
+import { isStrictSchema } from "../../adapt/schema.ts";
 import { BridgeError } from "../../errors.ts";
 import { isObject, type JsonObject } from "../../json.ts";
-import { familyOf } from "../../models/families.ts";
+import { type Family, familyOf } from "../../models/families.ts";
 import {
   checkFields,
   type FieldRules,
@@ -133,15 +134,22 @@ function decodeThinking(body: JsonObject, claude: boolean): JsonObject {
   };
 }
 
-/** The format of the answer, in OpenAI's words. */
-function decodeFormat(body: JsonObject): JsonObject {
+/**
+ * The format of the answer, in OpenAI's words. Anthropic's always holds; OpenAI's does where it is strict,
+ * which takes a schema of a certain form.
+ */
+function decodeFormat(body: JsonObject, family: Family): JsonObject {
   const config = isObject(body.output_config) ? body.output_config : {};
   const format = isObject(config.format) ? config.format : body.output_format;
   if (!isObject(format) || !isObject(format.schema)) return {};
   return {
     response_format: {
       type: "json_schema",
-      json_schema: { name: "response", schema: format.schema },
+      json_schema: {
+        name: "response",
+        ...family === "gpt" && isStrictSchema(format.schema) ? { strict: true } : {},
+        schema: format.schema,
+      },
     },
   };
 }
@@ -180,7 +188,7 @@ export function decodeRequest(body: JsonObject, { model }: DialectContext): Json
     const choice = decodeToolChoice(body.tool_choice, names);
     if (choice !== undefined) chat.tool_choice = choice;
   } else decodeToolChoice(body.tool_choice, new Set());
-  return { ...chat, ...decodeThinking(body, claude), ...decodeFormat(body) };
+  return { ...chat, ...decodeThinking(body, claude), ...decodeFormat(body, family) };
 }
 
 /** Claude's marks for the prompt cache stand in parts; other models take one text. */

@@ -6,6 +6,7 @@
  */
 
 import { repairHistory } from "../../adapt/history.ts";
+import { instructFormat } from "../../adapt/instruct.ts";
 import { sanitize } from "../../adapt/sanitize.ts";
 import { isOwnContent } from "../../enrich/continuity.ts";
 import { isObject, type JsonObject } from "../../json.ts";
@@ -29,7 +30,7 @@ function maxFor(model: string): number {
  * @param target Where it goes.
  */
 export function passRequest(body: JsonObject, target: Target): EncodedRequest {
-  const system = body.system === undefined ? undefined : systemBlocks(body.system);
+  const system = body.system === undefined ? undefined : systemBlocks(body.system).filter(isTaken);
   const passed: JsonObject = {
     ...body,
     max_tokens: body.max_tokens ?? maxFor(target.model),
@@ -44,7 +45,7 @@ export function passRequest(body: JsonObject, target: Target): EncodedRequest {
 
 function passMessage(message: unknown): unknown[] {
   if (!isObject(message) || !Array.isArray(message.content)) return [message];
-  const content = message.content.filter(isTaken).map(withClaudesId);
+  const content = message.content.filter(isTaken).map(withClaudesId).map(withoutEmptyText);
   return content.length === 0 ? [] : [{ ...message, content }];
 }
 
@@ -54,6 +55,15 @@ function isTaken(block: unknown): boolean {
   if (block.type === "text") return textOf(block.text) !== "";
   if (block.type !== "thinking") return true;
   return textOf(block.signature) !== "" && !isOwnContent(block.signature);
+}
+
+/** The result of a call, whose content may be blocks of its own. */
+function withoutEmptyText(block: unknown): unknown {
+  if (!isObject(block) || block.type !== "tool_result" || !Array.isArray(block.content)) {
+    return block;
+  }
+  const content = block.content.filter(isTaken);
+  return content.length === block.content.length ? block : { ...block, content };
 }
 
 function withClaudesId(block: unknown): unknown {
@@ -93,7 +103,7 @@ export function encodeRequest(
   target: Target,
   calls?: CallScope,
 ): EncodedRequest {
-  const { messages, ...body } = repairHistory(request, target.model, calls);
+  const { messages, ...body } = repairHistory(inWords(request), target.model, calls);
   const list = (Array.isArray(messages) ? messages : []).filter(isObject);
   const most = body.max_completion_tokens ?? body.max_tokens;
   const system = list.filter(isSystem).flatMap(({ content }) => textBlocks(content));
@@ -116,6 +126,19 @@ export function encodeRequest(
   return { body: clean, dropped: [...dropped, ...refused] };
 }
 
+/** The schema that a request's answer must fit, where it names one. */
+function schemaOf({ response_format: format }: JsonObject): JsonObject | undefined {
+  const schema = isObject(format) && isObject(format.json_schema)
+    ? format.json_schema.schema
+    : undefined;
+  return isObject(schema) ? schema : undefined;
+}
+
+/** A request that wants any JSON says so in words: this API knows a format only with its schema. */
+function inWords(request: JsonObject): JsonObject {
+  return schemaOf(request) === undefined ? instructFormat(request) : request;
+}
+
 function isSystem({ role }: JsonObject): boolean {
   return role === "system" || role === "developer";
 }
@@ -125,11 +148,10 @@ function encodeStop(stop: unknown): JsonObject {
   return stops.length > 0 ? { stop_sequences: stops } : {};
 }
 
-function encodeFormat({ response_format: format, output_config: config }: JsonObject): JsonObject {
-  const schema = isObject(format) && isObject(format.json_schema)
-    ? format.json_schema.schema
-    : undefined;
-  if (!isObject(schema)) return {};
+function encodeFormat(body: JsonObject): JsonObject {
+  const schema = schemaOf(body);
+  if (schema === undefined) return {};
+  const { output_config: config } = body;
   return {
     output_config: { ...isObject(config) ? config : {}, format: { type: "json_schema", schema } },
   };
