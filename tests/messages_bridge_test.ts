@@ -314,6 +314,10 @@ const IMPOSSIBLE: readonly (readonly [param: string, fields: JsonObject])[] = [
     tools: [{ type: "web_search_20250305", name: "web_search" }],
     tool_choice: { type: "tool", name: "web_search" },
   }],
+  ["tool_choice", {
+    tools: [{ type: "web_search_20250305", name: "web_search" }],
+    tool_choice: { type: "any" },
+  }],
   ["tools[0].type", { tools: [{ type: "computer_20250124", name: "computer" }] }],
   ["messages[0].content[0]", {
     messages: [{

@@ -168,6 +168,13 @@ Deno.test("POST /messages passes no empty text, wherever it stands", async () =>
   ]);
 });
 
+Deno.test("POST /messages leaves out what is null", async () => {
+  const { post, requests } = testBridge({ gateway: () => Response.json(COMPLETION) });
+  const names = ["system", "tools", "temperature", "top_p", "stop_sequences", "thinking"];
+  await post("/v1/messages", ask(KIMI, Object.fromEntries(names.map((name) => [name, null]))));
+  assertEquals(Object.keys(requests[0].body!).sort(), ["max_tokens", "messages", "model"]);
+});
+
 Deno.test("a chat client's wish for any JSON object is told the Anthropic surface in words", async () => {
   const { post, requests } = testBridge({
     models: { models: [{ id: CLAUDE, endpoint: "anthropic" }] },

@@ -171,7 +171,9 @@ export function decodeRequest(body: JsonObject, { model }: DialectContext): Json
   const family = familyOf(model);
   const claude = family === "claude";
   const chat: JsonObject = {};
-  for (const name of SAME) if (body[name] !== undefined) chat[name] = body[name];
+  for (const name of SAME) {
+    if (body[name] !== undefined && body[name] !== null) chat[name] = body[name];
+  }
   if (body.top_k !== undefined && claude) chat.top_k = body.top_k;
   if (Array.isArray(body.stop_sequences) && body.stop_sequences.length > 0) {
     chat.stop = body.stop_sequences;

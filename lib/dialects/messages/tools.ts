@@ -85,6 +85,13 @@ export function decodeToolChoice(choice: unknown, names: ReadonlySet<unknown>): 
   if (!isObject(choice)) return undefined;
   switch (choice.type) {
     case "any":
+      if (names.size === 0) {
+        throw new BridgeError(
+          "request",
+          "`tool_choice` forces a tool, and this model can have none of those offered: leave it out, or ask a Claude model.",
+          { param: "tool_choice", code: "unsupported_tool" },
+        );
+      }
       return "required";
     case "none":
       return "none";
