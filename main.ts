@@ -9,7 +9,7 @@ import denoConfig from "./deno.json" with { type: "json" };
 import embeddedModels from "./models.json" with { type: "json" };
 import { loadStart, runCommand, runsWithoutSettings } from "./lib/commands/mod.ts";
 import { prepareServe } from "./lib/commands/serve.ts";
-import { parseCommandLine } from "./lib/config/flags.ts";
+import { parseCommandLine } from "./lib/config/command_line.ts";
 import { BridgeError, maskSecrets } from "./lib/errors.ts";
 import { explainListenError } from "./lib/listen.ts";
 import { untilShutdown } from "./lib/shutdown.ts";

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { type AccessSettings, checkHost, checkOrigin, readCredentials } from "../lib/access.ts";
 import { exposure, readConfig, settings } from "../lib/config/config.ts";
 import { BridgeError } from "../lib/errors.ts";
-import { parseCommandLine } from "../lib/config/flags.ts";
+import { parseCommandLine } from "../lib/config/command_line.ts";
 
 const LOCAL: AccessSettings = { host: "127.0.0.1", allowHosts: [], allowOrigins: [] };
 const OPEN: AccessSettings = { ...LOCAL, host: "0.0.0.0", clientKey: "our-secret-key" };

@@ -3,7 +3,8 @@
  * Without that variable the tests are left out, and say so.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { COMMANDS, FLAGS } from "../lib/config/flags.ts";
+import { COMMANDS } from "../lib/config/commands.ts";
+import { FLAGS } from "../lib/config/flags.ts";
 import { ENVIRONMENT_VARIABLES, PROGRAM_PERMISSIONS } from "../scripts/permissions.ts";
 import { BINARY, desk } from "./helpers/binary.ts";
 import { readAsForge, readModelsAsForge } from "./helpers/forge_reader.ts";

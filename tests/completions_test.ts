@@ -5,7 +5,8 @@ import { fishCompletions } from "../lib/commands/completions/fish.ts";
 import { commandWords } from "../lib/commands/completions/words.ts";
 import { zshCompletions } from "../lib/commands/completions/zsh.ts";
 import { BridgeError } from "../lib/errors.ts";
-import { COMMANDS, FLAGS } from "../lib/config/flags.ts";
+import { COMMANDS } from "../lib/config/commands.ts";
+import { FLAGS } from "../lib/config/flags.ts";
 
 const SHELLS = ["bash", "zsh", "fish", "powershell"];
 

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { type Config, exposure, readConfig, settings } from "../lib/config/config.ts";
 import { BridgeError } from "../lib/errors.ts";
-import { FLAGS, parseCommandLine } from "../lib/config/flags.ts";
+import { parseCommandLine } from "../lib/config/command_line.ts";
+import { FLAGS } from "../lib/config/flags.ts";
 import { meantFrom } from "../lib/config/called_from.ts";
 import { misspeltVariables } from "../lib/config/misspelt.ts";
 

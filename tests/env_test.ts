@@ -160,3 +160,17 @@ Deno.test("readEnvFiles() lets no folder's .env decide who reaches the bridge", 
     assertEquals(named.variables, { [name]: "evil.example" });
   }
 });
+
+Deno.test("readEnvFiles() refuses a variable that leads to itself", async () => {
+  const place = { os: "linux", variable: () => undefined };
+  for (const text of ["A=$A\n", "A=${A}\n", 'A="$A"\n', "A=$B\nB=x$A\n", "A=${B:-$C}\nC=$A\n"]) {
+    const error = await assertRejects(
+      () => readEnvFiles("x", place, () => Promise.resolve(text)),
+      BridgeError,
+    );
+    assertStringIncludes(error.message, "x: A refers to itself");
+  }
+  for (const text of ["A='$A'\n", "A=x\nB=y\n", "# A=$A\nA=1\n"]) {
+    await readEnvFiles("x", place, () => Promise.resolve(text));
+  }
+});

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { BridgeError } from "../lib/errors.ts";
-import { COMMANDS, FLAGS, parseCommandLine } from "../lib/config/flags.ts";
+import { parseCommandLine } from "../lib/config/command_line.ts";
+import { COMMANDS } from "../lib/config/commands.ts";
+import { FLAGS } from "../lib/config/flags.ts";
 import { helpText } from "../lib/commands/help.ts";
 
 /** A value that a flag of this kind takes. */

@@ -295,7 +295,6 @@ const SAYINGS: readonly string[] = [
   '"seed" is not among the allowed fields',
   "seed is not defined in the schema",
   "Schema has no property seed",
-  "'seed' is not permitted when using tools",
   "Unsupported parameter 'seed' (type=integer)",
   "json: unknown field seed",
   "Cannot process parameter seed",
@@ -932,6 +931,30 @@ Deno.test("infer() mends this request only where the refusal names the value tha
     const body = { model: "m", messages: [{ role: "user", content: "q" }], [field]: value };
     const [first] = inferAll({ status: 400, message }, { body, name: "m" });
     assertEquals(first, [{ type: "drop", path: field, once: true }], message);
+  }
+  const conditions: readonly (readonly [words: string, body: JsonObject, field: string])[] = [
+    [
+      "tool_choice is not supported when thinking is enabled",
+      { tools: [], tool_choice: "required", thinking: { type: "enabled" } },
+      "tool_choice",
+    ],
+    [
+      "parallel_tool_calls is not allowed without tools",
+      { parallel_tool_calls: false },
+      "parallel_tool_calls",
+    ],
+    [
+      "logprobs is not supported when streaming with reasoning",
+      { stream: true, logprobs: true, reasoning_effort: "low" },
+      "logprobs",
+    ],
+    ["'seed' is not permitted when using tools", { tools: [], seed: 1 }, "seed"],
+    ["Your value for `temperature` isn't accepted.", { temperature: 1.7 }, "temperature"],
+  ];
+  for (const [message, fields, path] of conditions) {
+    const body = { model: "m", messages: [{ role: "user", content: "q" }], ...fields };
+    const [first] = inferAll({ status: 400, message }, { body, name: "m" });
+    assertEquals(first, [{ type: "drop", path, once: true }], message);
   }
   const both = { model: "m", messages: [], temperature: 1.5, top_p: 0.5 };
   const message = "top_p and temperature cannot both be specified";

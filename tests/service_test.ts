@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { loadStart } from "../lib/commands/mod.ts";
 import { type Programs, service } from "../lib/commands/service.ts";
-import { parseCommandLine } from "../lib/config/flags.ts";
+import { parseCommandLine } from "../lib/config/command_line.ts";
 import { BridgeError } from "../lib/errors.ts";
 import { MissingProgram } from "../lib/gateway/tokens/mod.ts";
 import { PLATFORMS } from "../lib/service/platforms.ts";

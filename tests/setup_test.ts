@@ -1,6 +1,7 @@
 /** `fd-bridge setup`, on a machine in memory; the real agents read its files in `tests/agents`. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { COMMANDS, FLAGS } from "../lib/config/flags.ts";
+import { COMMANDS } from "../lib/config/commands.ts";
+import { FLAGS } from "../lib/config/flags.ts";
 import { AGENTS } from "../lib/setup/agents.ts";
 import { withoutSecrets } from "../lib/setup/change.ts";
 import { type Format, valueIn, withValue } from "../lib/setup/text.ts";

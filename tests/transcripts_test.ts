@@ -9,7 +9,7 @@ import { assert, assertEquals } from "@std/assert";
 import { loadStart } from "../lib/commands/mod.ts";
 import { logs } from "../lib/commands/logs.ts";
 import { type Programs, service } from "../lib/commands/service.ts";
-import { parseCommandLine } from "../lib/config/flags.ts";
+import { parseCommandLine } from "../lib/config/command_line.ts";
 import { BridgeError } from "../lib/errors.ts";
 import { createSimulator } from "../lib/simulator/mod.ts";
 import type { System } from "../lib/system/system.ts";

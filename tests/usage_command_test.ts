@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { logs } from "../lib/commands/logs.ts";
 import { usage, usageText } from "../lib/commands/usage.ts";
 import { readConfig, settings } from "../lib/config/config.ts";
-import { parseCommandLine } from "../lib/config/flags.ts";
+import { parseCommandLine } from "../lib/config/command_line.ts";
 import { BridgeError } from "../lib/errors.ts";
 import { UsageStore } from "../lib/observe/usage.ts";
 import { addUsage, noUsage, type UsageGroup } from "../lib/observe/usage_totals.ts";

@@ -79,6 +79,7 @@ const ABOUT_VALUE = new RegExp(
     "\\b(?:supported|valid|allowed|possible|accepted|permitted) values\\b",
     "\\bvalue (?:of )?[`'\"]?[\\w.-]+[`'\"]? (?:is|for)\\b",
     "\\b(?:with|for|this|that|the|its) value\\b",
+    "\\b(?:your|the) value (?:for|of)\\b",
     "\\bless than\\b|\\bgreater than\\b|\\bat least\\b|\\bat most\\b|[<>]=? ?-?\\d|\\bout of range\\b|\\bbetween\\b",
     "\\btoo (?:long|large|big|small|high|low|many|short|few|deep)\\b",
     "\\b(?:maximum|minimum|exceeds?|exceeded)\\b",
@@ -268,13 +269,30 @@ function namesIn(
     taken[at] && !JOINTS.has(token.name) && known(spelled[at])
   );
   const condition = firstCondition(tokens, names);
+  const count = names.filter(Boolean).length;
   return {
     names: spelled.filter((_name, at) => names[at] && at < condition),
     // Whether a client streams doesn't change from one request to the next.
-    conditional: spelled.some((name, at) => at > condition && names[at] && name !== "stream") ||
-      (names.filter(Boolean).length > 1 &&
-        tokens.some(({ name }) => /^(?:both|together)$/i.test(name))),
+    conditional: (count > 1 && tokens.some(({ name }) => /^(?:both|together)$/i.test(name))) ||
+      spelled.some((name, at) =>
+        at > condition && name !== "stream" &&
+        (names[at] || isCondition(name, known) || /^without$/i.test(tokens[at - 1].name))
+      ),
   };
+}
+
+/** Plain words for what a request may ask for → the fields by which it does. */
+const CONDITIONS: Readonly<Record<string, readonly string[]>> = {
+  thinking: ["thinking", "reasoning_effort", "reasoning"],
+  reasoning: ["reasoning", "reasoning_effort", "thinking"],
+  tools: ["tools"],
+  functions: ["tools", "functions"],
+};
+
+/** Whether a plain word behind a condition is something that the request asks for. */
+function isCondition(word: string, known: (name: string) => boolean): boolean {
+  const name = word.toLowerCase();
+  return Object.hasOwn(CONDITIONS, name) && CONDITIONS[name].some(known);
 }
 
 /** Verbs with which a sentence goes on after its subject, where that is a field with a wrong value. */

@@ -11,7 +11,9 @@ import { powershellCompletions } from "./completions/powershell.ts";
 import { type CommandWords, commandWords } from "./completions/words.ts";
 import { zshCompletions } from "./completions/zsh.ts";
 import { BridgeError } from "../errors.ts";
-import { type CommandLine, COMMANDS, FLAGS } from "../config/flags.ts";
+import { type CommandLine } from "../config/command_line.ts";
+import { COMMANDS } from "../config/commands.ts";
+import { FLAGS } from "../config/flags.ts";
 import { parseModels } from "../models/catalog.ts";
 import type { System } from "../system/system.ts";
 

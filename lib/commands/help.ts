@@ -1,10 +1,11 @@
 /**
- * The text of `--help`, made from the tables of `flags.ts`. Every page fits 80 columns.
+ * The text of `--help`, made from the tables of `commands.ts` and `flags.ts`. Every page fits 80 columns.
  *
  * @module
  */
 
-import { type Command, COMMANDS, type Flag, FLAGS } from "../config/flags.ts";
+import { type Command, COMMANDS } from "../config/commands.ts";
+import { type Flag, FLAGS } from "../config/flags.ts";
 import { wrap } from "../system/wrap.ts";
 
 /** Flags that stand together. What is in no group stands under "More". */

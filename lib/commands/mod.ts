@@ -6,7 +6,9 @@
  */
 
 import { type Config, readConfig, settings } from "../config/config.ts";
-import { type CommandLine, COMMANDS as COMMAND_TABLE, FLAGS } from "../config/flags.ts";
+import { type CommandLine } from "../config/command_line.ts";
+import { COMMANDS as COMMAND_TABLE } from "../config/commands.ts";
+import { FLAGS } from "../config/flags.ts";
 import { CALLED_FROM, meantFrom } from "../config/called_from.ts";
 import { readEnvFiles } from "../config/env.ts";
 import { misspeltVariables } from "../config/misspelt.ts";

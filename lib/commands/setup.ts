@@ -45,8 +45,9 @@ interface Change {
 }
 
 /**
- * Runs `fd-bridge setup`, which asks for all that is needed, or `fd-bridge setup AGENT [MODEL]`: shows what changes in the agent's files, asks, and writes. The
- * first time a file is written, its copy is kept beside it; `--remove` puts back what stood there.
+ * Runs `fd-bridge setup`, which asks for all that is needed, or `fd-bridge setup AGENT [MODEL]`, which
+ * shows what changes in the agent's files, asks, and writes. The first time a file is written, its copy is
+ * kept beside it; `--remove` puts back what stood there.
  *
  * @param start The machine and the settings.
  * @returns The exit code: 0, or 1 where a person declined, or the request that proves it failed.

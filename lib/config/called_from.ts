@@ -5,7 +5,9 @@
  * @module
  */
 
-import { type CommandLine, COMMANDS, FLAGS } from "./flags.ts";
+import { type CommandLine } from "./command_line.ts";
+import { COMMANDS } from "./commands.ts";
+import { FLAGS } from "./flags.ts";
 
 /** The variable by which the launcher says where the task was started. */
 export const CALLED_FROM = "FD_BRIDGE_CALLED_FROM";
@@ -25,7 +27,7 @@ function from(folder: string, path: string): string {
  * @example
  * ```ts
  * import { meantFrom } from "./called_from.ts";
- * import { parseCommandLine } from "./flags.ts";
+ * import { parseCommandLine } from "./command_line.ts";
  *
  * const line = meantFrom(parseCommandLine(["--models", "../x.json"]), "/work/app/src");
  * if (line.flags.models !== "/work/app/src/../x.json") throw new Error(String(line.flags.models));

@@ -7,7 +7,8 @@
 
 import { baseUrl, isLoopback } from "./base_url.ts";
 import { BridgeError } from "../errors.ts";
-import { type CommandLine, type Flag, FLAGS } from "./flags.ts";
+import { type CommandLine } from "./command_line.ts";
+import { type Flag, FLAGS } from "./flags.ts";
 
 /** How much is logged; each level shows those before it. */
 export type LogLevel = "error" | "warn" | "info" | "debug" | "trace";
@@ -105,7 +106,7 @@ export interface Environment {
  * @example
  * ```ts
  * import { settings } from "./config.ts";
- * import { parseCommandLine } from "./flags.ts";
+ * import { parseCommandLine } from "./command_line.ts";
  *
  * const rows = settings(parseCommandLine([]), { process: { FD_BRIDGE_PORT: "9000" } });
  * const port = rows.find((row) => row.flag.name === "port");
@@ -199,7 +200,7 @@ function read(setting: Setting): string | boolean | number | string[] | undefine
  * @example
  * ```ts
  * import { readConfig, settings } from "./config.ts";
- * import { parseCommandLine } from "./flags.ts";
+ * import { parseCommandLine } from "./command_line.ts";
  *
  * const line = parseCommandLine(["--port", "9090", "--idle-timeout", "2m"]);
  * const config = readConfig(settings(line, { process: {} }));
@@ -288,7 +289,7 @@ function isOrigin(text: string): boolean {
  * @example
  * ```ts
  * import { exposure, readConfig, settings } from "./config.ts";
- * import { parseCommandLine } from "./flags.ts";
+ * import { parseCommandLine } from "./command_line.ts";
  *
  * const config = readConfig(settings(parseCommandLine([]), { process: {} }));
  * if (exposure(config) !== undefined) throw new Error("loopback needs no warning");

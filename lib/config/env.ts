@@ -132,6 +132,28 @@ function withoutQuoted(text: string): string {
   );
 }
 
+/** A variable that leads to itself by `$NAME`, which `@std/dotenv` would follow for ever; undefined where none does. */
+function circularIn(text: string): string | undefined {
+  const refers = new Map<string, string[]>();
+  // In single quotes a dollar is a dollar.
+  for (
+    const [, name, value] of text.matchAll(/^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*([^'\n].*)$/gm)
+  ) {
+    refers.set(name, [...value.matchAll(/\$\{?(\w+)/g)].map(([, other]) => other));
+  }
+  for (const name of refers.keys()) {
+    const seen = new Set<string>();
+    const open = [...refers.get(name)!];
+    for (let other = open.pop(); other !== undefined; other = open.pop()) {
+      if (other === name) return name;
+      if (seen.has(other)) continue;
+      seen.add(other);
+      open.push(...refers.get(other) ?? []);
+    }
+  }
+  return undefined;
+}
+
 /** A file's variables; lines that are none are told. */
 function parseEnv(path: string, text: string, warnings: string[]): Record<string, string> {
   if (text.includes("\0")) {
@@ -163,6 +185,13 @@ function parseEnv(path: string, text: string, warnings: string[]): Record<string
         : `${where}: expected NAME=value; the line is not read.`,
     );
   });
+  const circular = circularIn(text);
+  if (circular !== undefined) {
+    throw new BridgeError(
+      "config",
+      `${path}: ${circular} refers to itself by $${circular}: write the value itself.`,
+    );
+  }
   let variables: Record<string, string>;
   try {
     variables = parse(text);

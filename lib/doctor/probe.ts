@@ -79,7 +79,7 @@ function request(model: string): JsonObject {
  * @example
  * ```ts
  * import { readConfig, settings } from "../config/config.ts";
- * import { parseCommandLine } from "../config/flags.ts";
+ * import { parseCommandLine } from "../config/command_line.ts";
  * import { parseModels } from "../models/catalog.ts";
  * import { createSimulator } from "../simulator/mod.ts";
  * import { probe } from "./probe.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { Config, Setting } from "../config/config.ts";
-import type { CommandLine } from "../config/flags.ts";
+import type { CommandLine } from "../config/command_line.ts";
 import type { EnvFiles } from "../config/env.ts";
 import type { Place, ReadText } from "../config/locate.ts";
 import type { Proxies } from "../config/proxies.ts";

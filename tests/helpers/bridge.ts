@@ -7,7 +7,7 @@
 
 import { createApp, type RunningApp } from "../../lib/app.ts";
 import { readConfig, settings } from "../../lib/config/config.ts";
-import { parseCommandLine } from "../../lib/config/flags.ts";
+import { parseCommandLine } from "../../lib/config/command_line.ts";
 import { type Client, createClient } from "../../lib/gateway/client.ts";
 import { fetchClient } from "../../lib/gateway/fetch_client.ts";
 import type { JsonObject } from "../../lib/json.ts";

@@ -7,7 +7,7 @@
 
 import { createApp, type RunningApp } from "../../lib/app.ts";
 import { type Config, readConfig, settings } from "../../lib/config/config.ts";
-import { parseCommandLine } from "../../lib/config/flags.ts";
+import { parseCommandLine } from "../../lib/config/command_line.ts";
 import { createClient } from "../../lib/gateway/client.ts";
 import { parseModels } from "../../lib/models/catalog.ts";
 import { Log } from "../../lib/observe/log.ts";

@@ -6,7 +6,7 @@
 
 import { loadStart, runCommand, runsWithoutSettings } from "../../lib/commands/mod.ts";
 import { prepareServe } from "../../lib/commands/serve.ts";
-import { parseCommandLine } from "../../lib/config/flags.ts";
+import { parseCommandLine } from "../../lib/config/command_line.ts";
 import { untilShutdown } from "../../lib/shutdown.ts";
 import type { System } from "../../lib/system/system.ts";
 

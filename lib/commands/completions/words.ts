@@ -5,7 +5,8 @@
  * @module
  */
 
-import { type Command, COMMANDS, type Flag, FLAGS } from "../../config/flags.ts";
+import { type Command, COMMANDS } from "../../config/commands.ts";
+import { type Flag, FLAGS } from "../../config/flags.ts";
 
 /** One spelling of a flag: `--demo`, or `--no-runaway-guard` for one that is on by default. */
 export interface FlagWord {

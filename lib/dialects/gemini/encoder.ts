@@ -9,6 +9,7 @@ import { encodeContinuity } from "../../enrich/continuity.ts";
 import { BridgeError } from "../../errors.ts";
 import { isObject, type JsonObject, toJson } from "../../json.ts";
 import type { DialectContext, StreamEncoder } from "../dialect.ts";
+import { completionChunk } from "../completion_chunk.ts";
 import { errorEvent, silentEnding } from "./error.ts";
 import { textOf } from "./request.ts";
 import { encodeUsage } from "./usage.ts";
@@ -208,25 +209,8 @@ export class GeminiEncoder implements StreamEncoder {
 /** A complete `chat.completion` as an answer. */
 export function encodeAnswer(completion: JsonObject, context: DialectContext): JsonObject {
   const encoder = new GeminiEncoder(context);
-  const choices = Array.isArray(completion.choices) ? completion.choices : [];
-  encoder.chunk({
-    ...completion,
-    choices: choices.filter(isObject).map(({ message, ...choice }) => ({
-      ...choice,
-      delta: isObject(message) ? numbered(message) : {},
-    })),
-  });
+  encoder.chunk(completionChunk(completion));
   encoder.end();
   if (encoder.cutOff !== undefined) throw encoder.cutOff;
   return encoder.answer;
-}
-
-/** A message whose calls are numbered, as those of a delta are. */
-function numbered(message: JsonObject): JsonObject {
-  const { tool_calls: calls } = message;
-  if (!Array.isArray(calls)) return message;
-  return {
-    ...message,
-    tool_calls: calls.filter(isObject).map((call, index) => ({ ...call, index })),
-  };
 }

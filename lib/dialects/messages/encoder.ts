@@ -9,6 +9,7 @@ import { encodeContinuity } from "../../enrich/continuity.ts";
 import type { BridgeError } from "../../errors.ts";
 import { isObject, type JsonObject, toJson } from "../../json.ts";
 import type { DialectContext, StreamEncoder } from "../dialect.ts";
+import { completionChunk } from "../completion_chunk.ts";
 import { inputOf, isJson, textOf } from "./blocks.ts";
 import { callCutOff, errorEvent } from "./error.ts";
 import { encodeStopReason } from "./stop_reason.ts";
@@ -274,25 +275,8 @@ export class MessagesEncoder implements StreamEncoder {
 /** A complete `chat.completion` as a message. */
 export function encodeAnswer(completion: JsonObject, context: DialectContext): JsonObject {
   const encoder = new MessagesEncoder(context);
-  const choices = Array.isArray(completion.choices) ? completion.choices : [];
-  encoder.chunk({
-    ...completion,
-    choices: choices.filter(isObject).map(({ message, ...choice }) => ({
-      ...choice,
-      delta: isObject(message) ? numbered(message) : {},
-    })),
-  });
+  encoder.chunk(completionChunk(completion));
   encoder.end();
   if (encoder.cutOff !== undefined) throw encoder.cutOff;
   return encoder.message;
-}
-
-/** A message whose calls are numbered, as those of a delta are. */
-function numbered(message: JsonObject): JsonObject {
-  const { tool_calls: calls } = message;
-  if (!Array.isArray(calls)) return message;
-  return {
-    ...message,
-    tool_calls: calls.filter(isObject).map((call, index) => ({ ...call, index })),
-  };
 }

@@ -15,6 +15,7 @@ import type {
   SurfaceDialect,
   Target,
 } from "../dialect.ts";
+import { completionChunk } from "../completion_chunk.ts";
 import { decodeBody, isResponsesBody } from "./body.ts";
 import { decodeRequest } from "./chat_request.ts";
 import { ResponsesEncoder } from "./encoder.ts";
@@ -106,30 +107,10 @@ export const responsesClient: ClientDialect = {
   encoder: (context: DialectContext): ResponsesEncoder => new ResponsesEncoder(context),
   encodeAnswer(completion: JsonObject, context: DialectContext): JsonObject {
     const encoder = new ResponsesEncoder(context);
-    const choices = Array.isArray(completion.choices) ? completion.choices : [];
-    encoder.chunk({
-      ...completion,
-      choices: choices.filter(isObject).map(({ message, ...choice }) => ({
-        ...choice,
-        delta: isObject(message) ? numbered(message) : {},
-      })),
-    });
+    encoder.chunk(completionChunk(completion));
     encoder.end();
     if (encoder.cutOff !== undefined) throw encoder.cutOff;
     return encoder.response!;
   },
   encodeError: (error: BridgeError): JsonObject => ({ ...error.toBody() }),
 };
-
-/** A message whose calls are numbered, as those of a delta are. */
-function numbered(message: JsonObject): JsonObject {
-  const { tool_calls: calls } = message;
-  if (!Array.isArray(calls)) return message;
-  return {
-    ...message,
-    tool_calls: calls.filter(isObject).map(({ index: _index, ...call }, index) => ({
-      index,
-      ...call,
-    })),
-  };
-}
