@@ -137,7 +137,9 @@ function circularIn(text: string): string | undefined {
   const refers = new Map<string, string[]>();
   // In single quotes a dollar is a dollar.
   for (
-    const [, name, value] of text.matchAll(/^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*([^'\n].*)$/gm)
+    const [, name, value] of text.matchAll(
+      /^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*([^'\s].*)$/gm,
+    )
   ) {
     refers.set(name, [...value.matchAll(/\$\{?(\w+)/g)].map(([, other]) => other));
   }
@@ -185,16 +187,19 @@ function parseEnv(path: string, text: string, warnings: string[]): Record<string
         : `${where}: expected NAME=value; the line is not read.`,
     );
   });
-  const circular = circularIn(text);
-  if (circular !== undefined) {
-    throw new BridgeError(
-      "config",
-      `${path}: ${circular} refers to itself by $${circular}: write the value itself.`,
+  let readable = text;
+  for (let name = circularIn(text); name !== undefined; name = circularIn(readable)) {
+    warnings.push(
+      `${path}: ${name} refers to itself, by $${name} or another's $…; it is not read.`,
+    );
+    readable = readable.replace(
+      new RegExp(`^[ \\t]*(?:export[ \\t]+)?${name}[ \\t]*=.*$`, "gm"),
+      "",
     );
   }
   let variables: Record<string, string>;
   try {
-    variables = parse(text);
+    variables = parse(readable);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new BridgeError("config", `${path}: the env file can't be read: ${why}.`, { cause });
