@@ -1,6 +1,7 @@
 /**
  * The agents that `fd-bridge setup` knows: which of their files say where models are, and what stands
- * there for the bridge. Each was tried with the version in `docs/agents.md`.
+ * there for the bridge. All but ForgeCode, whose source tells its files, and Cline were run with what is
+ * written here, in the versions of `docs/agents.md`.
  *
  * @module
  */
