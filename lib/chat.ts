@@ -24,11 +24,13 @@ import type {
   RequestSummary,
   SseEvent,
   StreamCore,
+  StreamEncoder,
   StreamOutcome,
 } from "./dialects/dialect.ts";
 import { decoderFor, surfaceDialect } from "./dialects/registry.ts";
 import { ChunkEnricher } from "./enrich/chunks.ts";
 import { CompletionCollector } from "./enrich/completion.ts";
+import { missingStops, StopEncoder } from "./enrich/stop.ts";
 import { BridgeError } from "./errors.ts";
 import { gatewayError, isErrorBody } from "./gateway/errors.ts";
 import type { GatewayAnswer } from "./gateway/gateway.ts";
@@ -83,6 +85,8 @@ interface ExchangeContext {
   chat?: JsonObject;
   /** How the request was sent last. */
   plan?: Plan;
+  /** Stop sequences that the surface wasn't told. */
+  stops?: readonly string[];
 }
 
 /**
@@ -230,15 +234,16 @@ function encode(context: ExchangeContext, plan: Plan): JsonObject {
   const marks = marksPrompts(context, plan);
   const target = { path: plan.route.path, ...summary };
   const surface = surfaceDialect(plan.dialect);
-  const encoded = surface.name === client.name && surface.passRequest
-    ? surface.passRequest(body, target, calls)
-    : surface.encodeRequest(
-      marks ? withCacheMarks(chatRequest(context), summary.model) : chatRequest(context),
-      target,
-      calls,
-    );
+  const passes = surface.name === client.name && surface.passRequest;
+  const encoded = passes ? passes(body, target, calls) : surface.encodeRequest(
+    marks ? withCacheMarks(chatRequest(context), summary.model) : chatRequest(context),
+    target,
+    calls,
+  );
   exchange.dropped = encoded.dropped;
-  return applyAdjustments(encoded.body, plan);
+  const sent = applyAdjustments(encoded.body, plan);
+  context.stops = passes ? [] : missingStops(chatRequest(context), sent);
+  return sent;
 }
 
 /** Whether prompts are marked for Claude's cache: not where the gateway has refused a mark. */
@@ -264,6 +269,15 @@ function passes({ client, plan }: ExchangeContext, first?: SseEvent): boolean {
 /** Whether an event is a chat chunk: events of other dialects may have a `delta`, too. */
 function isChunk(event: JsonObject): boolean {
   return chatSurface.isEvent(event) && typeof event.type !== "string";
+}
+
+/** What makes of the surface's events an answer for the client. */
+function translator(context: ExchangeContext, encoder: StreamEncoder): Translator {
+  const { stops = [] } = context;
+  return new Translator(
+    chunkEnricher(context),
+    stops.length > 0 ? new StopEncoder(encoder, stops) : encoder,
+  );
 }
 
 /** What makes the answer's chunks strict. */
@@ -316,7 +330,7 @@ async function streamAnswer(
     (first) =>
       passes(context, first)
         ? surfaceDialect(client.name).normalizer!(dialect)
-        : new Translator(chunkEnricher(context), encoder),
+        : translator(context, encoder),
   );
   app.metrics.openStreams++;
   const stream = enrichStream({
@@ -435,7 +449,7 @@ async function wholeAnswer(context: ExchangeContext, answer: Answer): Promise<Re
 
   async function translateWhole(context: ExchangeContext, answer: Answer) {
     const collector = new CompletionCollector();
-    const core = new Translator(chunkEnricher(context), collector);
+    const core = translator(context, collector);
     await readToEnd(context, answer, core);
     if (core.outcome.error) throw core.outcome.error;
     const body = client.encodeAnswer(collector.completion(), dialect);

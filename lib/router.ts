@@ -9,14 +9,15 @@ import { checkClientKey, checkHost, checkOrigin, KEY_HEADER } from "./access.ts"
 import type { App } from "./app.ts";
 import { chat } from "./chat.ts";
 import type { DialectName } from "./dialects/dialect.ts";
+import { countTokens as countGeminiTokens } from "./dialects/gemini/mod.ts";
 import { anthropicModels } from "./dialects/messages/models.ts";
-import { countTokens, ESTIMATE_HEADER, messagesClient } from "./dialects/messages/mod.ts";
+import { countTokens, messagesClient } from "./dialects/messages/mod.ts";
 import { clientDialect } from "./dialects/registry.ts";
+import { ESTIMATE_HEADER } from "./dialects/token_count.ts";
 import { embeddings } from "./embeddings.ts";
 import { BridgeError, maskSecrets } from "./errors.ts";
 import { type Catalog, countListed, listModels, suggestModel } from "./models/catalog.ts";
-import { isObject } from "./json.ts";
-import { estimateTokens } from "./models/estimate_tokens.ts";
+import type { JsonObject } from "./json.ts";
 import { Exchange } from "./observe/exchange.ts";
 import { parseBody, readText } from "./request.ts";
 
@@ -63,7 +64,7 @@ const ENDPOINTS: readonly Endpoint[] = [
   {
     path: "/messages/count_tokens",
     pattern: /^\/messages\/count_tokens$/,
-    methods: { POST: tokenCount },
+    methods: { POST: messagesTokenCount },
     dialect: "messages",
   },
   {
@@ -250,12 +251,14 @@ function withOrigin(response: Response, origin: string | undefined): Response {
 const lists = new WeakMap<Catalog, string>();
 
 /** An estimate, without asking the gateway: clients of Anthropic's ask for it before they send a request. */
-async function tokenCount(request: Request, { app, exchange }: Context): Promise<Response> {
+async function messagesTokenCount(
+  request: Request,
+  { app, exchange }: Context,
+): Promise<Response> {
   const body = parseBody(await readText(request, app.config.maxBody));
-  exchange.model = messagesClient.parseRequest(body, "").model;
-  return Response.json({ input_tokens: countTokens(body) }, {
-    headers: { [ESTIMATE_HEADER]: "true" },
-  });
+  const { model } = messagesClient.parseRequest(body, "");
+  exchange.model = model;
+  return estimate({ input_tokens: await countTokens(body, model, request.signal) });
 }
 
 /** The same for clients of Google's. */
@@ -265,12 +268,11 @@ async function geminiTokenCount(
 ): Promise<Response> {
   const body = parseBody(await readText(request, app.config.maxBody));
   exchange.model = rest;
-  const asked = isObject(body.generateContentRequest) ? body.generateContentRequest : body;
-  const { contents, systemInstruction, tools } = asked;
-  const text = JSON.stringify([systemInstruction, contents, tools]);
-  return Response.json({ totalTokens: estimateTokens(text) }, {
-    headers: { [ESTIMATE_HEADER]: "true" },
-  });
+  return estimate({ totalTokens: await countGeminiTokens(body, rest, request.signal) });
+}
+
+function estimate(count: JsonObject): Response {
+  return Response.json(count, { headers: { [ESTIMATE_HEADER]: "true" } });
 }
 
 function models(request: Request, { app }: Context): Response {

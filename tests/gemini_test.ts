@@ -271,3 +271,32 @@ Deno.test("a Gemini request that allows two functions offers no third", async ()
   const names = (tools as { function: { name: string } }[]).map(({ function: { name } }) => name);
   assertEquals([names, tool_choice], [["a", "b"], "required"]);
 });
+
+Deno.test("POST generateContent hands every setting of the answer on that its model's surface knows", async () => {
+  const generationConfig = {
+    temperature: 0.5,
+    topP: 0.9,
+    topK: 64,
+    seed: 7,
+    presencePenalty: 0.1,
+    frequencyPenalty: 0.2,
+    stopSequences: ["END"],
+    maxOutputTokens: 100,
+  };
+  const { post, requests } = testBridge();
+  await (await post(pathOf(KIMI, false), { ...HELLO, generationConfig })).json();
+  const { temperature, top_p, seed, presence_penalty, frequency_penalty, stop, max_tokens } =
+    requests[0].body!;
+  assertEquals(
+    { temperature, top_p, seed, presence_penalty, frequency_penalty, stop, max_tokens },
+    {
+      temperature: 0.5,
+      top_p: 0.9,
+      seed: 7,
+      presence_penalty: 0.1,
+      frequency_penalty: 0.2,
+      stop: ["END"],
+      max_tokens: 100,
+    },
+  );
+});

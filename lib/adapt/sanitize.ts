@@ -205,7 +205,11 @@ export const SANITIZE_RULES: readonly SanitizeRule[] = [
     },
     why: "refused together",
   },
-  { field: "stop", families: ["gpt-oss"], why: "refused: not supported with this model" },
+  {
+    field: "stop",
+    families: ["gpt-oss"],
+    why: "refused with this model; the bridge ends the text",
+  },
   {
     field: "tools[].eager_input_streaming",
     dialects: ["messages"],

@@ -1,59 +1,84 @@
 /**
- * How many tokens a text has, about: a rule, because the models behind the gateway have many tokenizers and
- * Claude's is not published. How far it is off: `docs/token-estimate.md`.
+ * How many tokens a text has, about: the gateway counts none, the models behind it have many tokenizers, and
+ * Claude's is not published. So a text is counted as GPT's models count it, and for the others a factor comes
+ * on top. How far it is off: `docs/token-estimate.md`.
  *
  * @module
  */
 
-/** The pieces that tokenizers begin with: words, numbers, white space, other scripts, punctuation. */
-const PIECES = /[A-Za-z]+|\d+|[^\S\n]+|\n\s*|[\p{L}\p{M}]+|[^\sA-Za-z0-9\p{L}\p{M}]+/gu;
+import { familyOf } from "./families.ts";
 
-/** The words within a word: `readFileSync` has three. */
-const INNER_WORDS = /[A-Z]+(?![a-z])|[A-Z]?[a-z]+/g;
+/** What the count of GPT's tokenizer is multiplied by for the models of other families. */
+const OTHER_FAMILIES = 1.08;
 
-/** Scripts whose characters are words of their own. */
-const IDEOGRAPHS = /[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]/;
+/** How many characters are counted at once. */
+const PIECE = 4_096;
 
-/** The longest word that is mostly one token, in letters. */
-const SHORT_WORD = 7;
+/** Characters of one kind: what the tokenizer looks at as one word is hardly more than one such run. */
+const RUNS = /[\p{L}\p{M}]+|\p{N}+|\s+|[^\s\p{L}\p{M}\p{N}]+/gu;
 
-/** What the rule is off by on the texts that it was measured on. */
-const CORRECTION = 1.03;
+/** The longest run that is counted as a whole, in characters: the tokenizer's time grows with its square. */
+const LONGEST_RUN = 128;
 
-function tokensOf(piece: string): number {
-  const first = piece.charCodeAt(0);
-  if (first === 10) return 0.7;
-  if (/\s/.test(piece[0])) return piece.length > 1 ? 0.6 : 0;
-  if (first >= 48 && first <= 57) return Math.ceil(piece.length / 3);
-  if (/[A-Za-z]/.test(piece[0])) {
-    const words = piece.match(INNER_WORDS) ?? [piece];
-    const sum = words.reduce(
-      (sum, { length }) =>
-        sum + (length <= SHORT_WORD ? 1 : 0.9 * Math.ceil(length / (SHORT_WORD - 0.8))),
-      0,
-    );
-    return sum - 0.25 * (words.length - 1);
+/** After how many characters other requests have their turn. */
+const TURN = 16_384;
+
+/** Text in pieces that take a bounded time each. A cut is off by a token at most. */
+function* piecesOf(text: string): Generator<string> {
+  let piece = "";
+  for (const [run] of text.matchAll(RUNS)) {
+    if (run.length <= LONGEST_RUN) piece += run;
+    else {
+      yield piece;
+      piece = "";
+      for (let at = 0; at < run.length; at += LONGEST_RUN) yield run.slice(at, at + LONGEST_RUN);
+    }
+    if (piece.length >= PIECE) {
+      yield piece;
+      piece = "";
+    }
   }
-  if (/\p{L}/u.test(piece)) return [...piece].length * (IDEOGRAPHS.test(piece) ? 0.8 : 0.45);
-  const repeats = piece.length > 2 && piece === piece[0].repeat(piece.length);
-  return repeats ? 1 + piece.length / 24 : 0.8 * Math.max(1, piece.length / 1.75);
+  yield piece;
 }
 
 /**
- * Estimates the tokens of a text.
+ * Estimates the tokens of a text. A long text is counted in turns, so that other requests go on meanwhile.
  *
  * @param text Any text.
+ * @param model Who is to read it, by any of its names.
+ * @param signal Ends the counting.
+ * @throws The signal's reason, when it is aborted.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { estimateTokens } from "./estimate_tokens.ts";
  *
- * assertEquals(estimateTokens("The quick brown fox jumps over the lazy dog."), 10);
+ * const text = "The quick brown fox jumps over the lazy dog.";
+ * assertEquals(await estimateTokens(text, "databricks-gpt-5-5"), 10);
+ * assertEquals(await estimateTokens(text, "databricks-claude-sonnet-5"), 11);
  * ```
  */
-export function estimateTokens(text: string): number {
+export async function estimateTokens(
+  text: string,
+  model: string,
+  signal?: AbortSignal,
+): Promise<number> {
+  // Its table has 200,000 rows: only who asks for an estimate waits for it.
+  const { countTokens } = await import("gpt-tokenizer/encoding/o200k_base");
+  // "<|endoftext|>" in a text is a text.
+  const plain = { disallowedSpecial: new Set<string>() };
   let sum = 0;
-  for (const [piece] of text.matchAll(PIECES)) sum += tokensOf(piece);
-  return Math.round(sum * CORRECTION);
+  let counted = 0;
+  for (const piece of piecesOf(text)) {
+    if (piece === "") continue;
+    sum += countTokens(piece, plain);
+    counted += piece.length;
+    if (counted < TURN) continue;
+    counted = 0;
+    await new Promise((resolve) => setTimeout(resolve));
+    signal?.throwIfAborted();
+  }
+  const family = familyOf(model);
+  return Math.round(family === "gpt" || family === "gpt-oss" ? sum : sum * OTHER_FAMILIES);
 }

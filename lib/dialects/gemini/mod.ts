@@ -6,6 +6,7 @@
 
 import type { JsonObject } from "../../json.ts";
 import type { ClientDialect, DialectContext, SurfaceDialect } from "../dialect.ts";
+import { countTokens } from "./count_tokens.ts";
 import { decodeAnswer, GeminiDecoder, isGemini } from "./decoder.ts";
 import { encodeAnswer, GeminiEncoder } from "./encoder.ts";
 import { errorBody } from "./error.ts";
@@ -13,7 +14,7 @@ import { GeminiNormalizer } from "./normalizer.ts";
 import { decodeRequest, parseRequest } from "./request.ts";
 import { encodeRequest, passRequest, pathFor } from "./surface_request.ts";
 
-export { encodeRequest, GeminiDecoder, GeminiEncoder, GeminiNormalizer };
+export { countTokens, encodeRequest, GeminiDecoder, GeminiEncoder, GeminiNormalizer };
 
 /** Clients of Google's. */
 export const geminiClient: ClientDialect = {

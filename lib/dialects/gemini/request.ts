@@ -170,6 +170,16 @@ const OWN_NAMES: ReadonlySet<string> = new Set([
   "responseJsonSchema",
 ]);
 
+/**
+ * Settings that chat completions know by another name. There is none for `topK`, which Gemini CLI always
+ * sends and which changes next to nothing beside `topP`.
+ */
+const SAME_MEANING = [
+  ["seed", "seed"],
+  ["presencePenalty", "presence_penalty"],
+  ["frequencyPenalty", "frequency_penalty"],
+] as const;
+
 /** Settings of the answer, in OpenAI's words. */
 function decodeConfig(config: JsonObject, model: string): JsonObject {
   const chat: JsonObject = {};
@@ -178,6 +188,12 @@ function decodeConfig(config: JsonObject, model: string): JsonObject {
   if (topP !== undefined) chat.top_p = topP;
   if (maxOutputTokens !== undefined) chat.max_tokens = maxOutputTokens;
   if (Array.isArray(stopSequences) && stopSequences.length > 0) chat.stop = stopSequences;
+  for (const [theirs, ours] of SAME_MEANING) {
+    if (typeof config[theirs] === "number") chat[ours] = config[theirs];
+  }
+  if (typeof config.candidateCount === "number" && config.candidateCount > 1) {
+    chat.n = config.candidateCount;
+  }
   const schema = config.responseJsonSchema ?? schemaOf(config.responseSchema);
   if (isObject(schema)) {
     chat.response_format = { type: "json_schema", json_schema: { name: "response", schema } };

@@ -114,6 +114,10 @@ const TRANSLATED = new Set([
   "temperature",
   "top_p",
   "stop",
+  "seed",
+  "presence_penalty",
+  "frequency_penalty",
+  "n",
   "response_format",
 ]);
 
@@ -128,6 +132,12 @@ function configOf(body: JsonObject): JsonObject {
     ...typeof body.top_p === "number" ? { topP: body.top_p } : {},
     ...typeof most === "number" ? { maxOutputTokens: most } : {},
     ...stops.length > 0 ? { stopSequences: stops } : {},
+    ...typeof body.seed === "number" ? { seed: body.seed } : {},
+    ...typeof body.presence_penalty === "number" ? { presencePenalty: body.presence_penalty } : {},
+    ...typeof body.frequency_penalty === "number"
+      ? { frequencyPenalty: body.frequency_penalty }
+      : {},
+    ...typeof body.n === "number" && body.n > 1 ? { candidateCount: body.n } : {},
     ...format.type === "json_object" || isObject(schema)
       ? { responseMimeType: "application/json" }
       : {},

@@ -14,7 +14,7 @@
 import { BridgeError } from "../../errors.ts";
 import type { JsonObject } from "../../json.ts";
 import type { ClientDialect, DialectContext, SurfaceDialect } from "../dialect.ts";
-import { countTokens, ESTIMATE_HEADER } from "./count_tokens.ts";
+import { countTokens } from "./count_tokens.ts";
 import { decodeMessage, isMessage, isMessagesEvent, MessagesDecoder } from "./decoder.ts";
 import { encodeAnswer, MessagesEncoder } from "./encoder.ts";
 import { encodeError } from "./error.ts";
@@ -28,7 +28,6 @@ export {
   decodeRequest,
   encodeAnswer,
   encodeRequest,
-  ESTIMATE_HEADER,
   MessagesDecoder,
   MessagesEncoder,
   MessagesNormalizer,

@@ -52,7 +52,7 @@ export const RESPONSES_FIELDS: readonly ResponsesField[] = [
   { field: "service_tier", why: "the gateway refuses it" },
   { field: "background", why: "the gateway refuses it" },
   { field: "user", why: "deprecated, and a name the gateway need not know" },
-  { field: "stop", why: "the API has no stop sequences" },
+  { field: "stop", why: "the API has no stop sequences; the bridge ends the text" },
   { field: "n", why: "the API gives one answer" },
   { field: "seed", why: "the API has no seed" },
   { field: "logprobs", why: "the gateway refuses it" },
