@@ -22,6 +22,7 @@ import { Metrics } from "./observe/metrics.ts";
 import { createPage, type HealthRow, type Page, type PageContext } from "./observe/page/mod.ts";
 import { RequestLog } from "./observe/record.ts";
 import { createRouter } from "./router.ts";
+import { type Counters, MemoryCounters, type SharedMemory, type SharedStore } from "./store/mod.ts";
 
 /** Services shared by all requests. */
 export interface App extends Recorder {
@@ -49,6 +50,10 @@ export interface App extends Recorder {
   readonly shutdown: AbortSignal;
   /** Requests whose answers are not over. */
   readonly open: Set<Exchange>;
+  /** What is remembered together with other bridges; undefined where there is no store. */
+  readonly memory?: SharedMemory;
+  /** Counters for limits. */
+  readonly counters: Counters;
   /** Where tokens come from; undefined where each client brings its own. */
   readonly tokens?: RenewingTokenSource;
   /** The key that clients must show where the bridge has tokens of its own. */
@@ -85,6 +90,8 @@ export interface AppOptions {
   readonly client: Client;
   /** Where tokens come from, and the key that clients show for them. @default each client brings its own token */
   readonly own?: { readonly tokens: RenewingTokenSource; readonly key: BridgeKey };
+  /** What is shared with other bridges. @default each bridge has its own memory */
+  readonly store?: SharedStore;
   /** Adds up tokens and cost. @default nothing does */
   readonly usage?: Recorder["usage"] & PageContext["usage"];
   /** Spans and metrics for OpenTelemetry. @default there are none */
@@ -103,6 +110,8 @@ export function createApp(options: AppOptions): RunningApp {
   const metrics = new Metrics();
   const requests = new RequestLog();
   const negotiator = new Negotiator();
+  const calls = new ToolCallCache();
+  const { store } = options;
   const shutdown = new AbortController();
   const app: App = {
     config,
@@ -112,7 +121,9 @@ export function createApp(options: AppOptions): RunningApp {
     metrics,
     gateway: new Gateway({ ...config, base: options.gateway, client }),
     negotiator,
-    calls: new ToolCallCache(),
+    calls,
+    memory: store?.shareMemory({ calls, negotiator, workspace: options.gateway }),
+    counters: store?.counters ?? new MemoryCounters(),
     guard: config.runawayGuard ? new RetryLoopGuard() : undefined,
     userAgent: `fd-bridge/${version}`,
     shutdown: shutdown.signal,
@@ -130,7 +141,7 @@ export function createApp(options: AppOptions): RunningApp {
         usage: options.usage,
         loopback: isLoopback(config.host),
         keys: () => [options.own?.key.value ?? config.clientKey].filter((key) => key !== undefined),
-        health: () => ({ rows: healthRows(app), learned: learnedWords(negotiator) }),
+        health: () => ({ rows: healthRows(app, store), learned: learnedWords(negotiator) }),
         runDoctor: options.runDoctor,
       })
       : undefined,
@@ -148,7 +159,7 @@ export function createApp(options: AppOptions): RunningApp {
 }
 
 /** How the bridge is, for its page. */
-function healthRows({ gateway, catalog, tokens }: App): HealthRow[] {
+function healthRows({ gateway, catalog, tokens }: App, store?: SharedStore): HealthRow[] {
   const token = tokens?.state();
   const { models, source } = catalog();
   const listed = models.filter(({ gone }) => gone !== true).length;
@@ -157,6 +168,13 @@ function healthRows({ gateway, catalog, tokens }: App): HealthRow[] {
     { label: "Models", value: `${listed} from ${source}` },
     ...(token
       ? [{ label: "Token", value: token.text, state: token.ok ? "good" as const : "bad" as const }]
+      : []),
+    ...(store
+      ? [{
+        label: "Store",
+        value: `${store.address}${store.trouble ? `, ${store.trouble}` : ""}`,
+        state: store.trouble ? "bad" as const : "good" as const,
+      }]
       : []),
   ];
 }

@@ -114,11 +114,13 @@ export async function chat(
   exchange.stream = summary.stream;
 
   const { secrets } = credentials;
-  const calls = app.calls.scope({
+  const scope = {
     owner: ownerOf(credentials.authorization),
     conversation: conversationOf(body),
     model: summary.model,
-  });
+  };
+  await app.memory?.prepare(scope, body);
+  const calls = app.calls.scope(scope);
   const context: ExchangeContext = {
     app,
     exchange,

@@ -67,6 +67,9 @@ export const ENVIRONMENT_VARIABLES: readonly string[] = [
   // undici asks for these two.
   "JEST_WORKER_ID",
   "UNDICI_NO_WASM_SIMD",
+  // The client of the shared store asks for these two.
+  "REDIS_DEBUG_MAINTENANCE",
+  "REDIS_EMIT_DIAGNOSTICS",
   // Whether `nohup` has started it.
   "_",
   // Colours, and the user's configuration folder on each system.

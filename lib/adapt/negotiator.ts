@@ -81,12 +81,28 @@ interface Remembered {
   readonly at: number;
 }
 
+/** What is remembered about a model in a workspace, as it is shared with other bridges. */
+export interface LearnedModel {
+  /** The gateway's base. */
+  readonly workspace: string;
+  /** The model as clients ask for it. */
+  readonly model: string;
+  /** When it was changed, in milliseconds. */
+  readonly at: number;
+  /** The adjustments, and when each was inferred. */
+  readonly adjustments: readonly { readonly adjustment: Adjustment; readonly at: number }[];
+  /** The places that refused to serve the model, and when. */
+  readonly left: readonly (readonly [place: string, at: number])[];
+}
+
 /** What is remembered about a model in a workspace. */
 interface Memory {
   readonly model: string;
   adjustments: Remembered[];
   /** The places, surface and dialect, that refused to serve the model, and when. */
   readonly left: Map<string, number>;
+  /** When it was changed, in milliseconds. */
+  changedAt: number;
 }
 
 /**
@@ -112,6 +128,8 @@ interface Memory {
 export class Negotiator {
   readonly #memories = new Map<string, Memory>();
   readonly #now: () => number;
+  /** Is told what is remembered about a model when that has changed, to share it with other bridges. */
+  onChange?: (learned: LearnedModel) => void;
 
   /** Makes a negotiator that remembers nothing yet. */
   constructor({ now = Date.now }: NegotiatorOptions = {}) {
@@ -174,9 +192,25 @@ export class Negotiator {
       for (const adjustment of adjustments) {
         if (!adjustment.once) this.#remember(plan, adjustment);
       }
+      this.#tell(plan);
       return { adjustments, plan: { ...next, rounds: plan.rounds + 1 } };
     }
     return undefined;
+  }
+
+  /**
+   * Takes over what another bridge has learned about a model, unless this one has learned something since.
+   *
+   * @param learned What it remembers.
+   */
+  merge({ workspace, model, at, adjustments, left }: LearnedModel): void {
+    const key = { workspace, model };
+    if ((this.#fresh(keyOf(key))?.changedAt ?? -1) >= at) return;
+    const memory = this.#memory(key);
+    memory.adjustments = adjustments.slice(-MAX_ADJUSTMENTS);
+    for (const [place, when] of left) memory.left.set(place, when);
+    memory.changedAt = at;
+    this.#fresh(keyOf(key));
   }
 
   /** Everything that is remembered, for the log and the doctor: model → adjustments in words. */
@@ -282,12 +316,22 @@ export class Negotiator {
     return memory;
   }
 
-  #memory(plan: Plan): Memory {
+  /** Tells what was learned from a refusal. */
+  #tell(plan: Plan): void {
+    const memory = this.#remembered(plan);
+    if (memory === undefined || this.onChange === undefined) return;
+    const { model, changedAt: at, adjustments, left } = memory;
+    this.onChange({ workspace: plan.workspace ?? "", model, at, adjustments, left: [...left] });
+  }
+
+  #memory(plan: Key): Memory {
     const key = keyOf(plan);
-    const memory = this.#fresh(key) ?? { model: plan.model, adjustments: [], left: new Map() };
+    const memory: Memory = this.#fresh(key) ??
+      { model: plan.model, adjustments: [], left: new Map(), changedAt: 0 };
     // Inserted anew, so that the first one is the one that was changed the longest time ago.
     this.#memories.delete(key);
     this.#memories.set(key, memory);
+    memory.changedAt = Math.max(this.#now(), memory.changedAt + 1);
     if (this.#memories.size > MAX_MODELS) {
       this.#memories.delete(this.#memories.keys().next().value!);
     }
@@ -304,7 +348,10 @@ function isMissing({ dialect }: Plan, { status, code }: GatewayRefusal): boolean
     ([404, 405, 501].includes(status ?? 0) || code === "FEATURE_DISABLED");
 }
 
-function keyOf({ workspace, model }: Plan): string {
+/** What memories are told apart by. */
+type Key = Pick<Plan, "workspace" | "model">;
+
+function keyOf({ workspace, model }: Key): string {
   return `${workspace ?? ""}\n${model}`;
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import type { CachedCall, CallScope } from "../dialects/dialect.ts";
 import { hash64 } from "../hash.ts";
 import { isObject, type JsonObject } from "../json.ts";
@@ -94,6 +95,10 @@ export class ToolCallCache implements CallScope {
   readonly #ageMs: number;
   readonly #now: () => number;
   #bytes = 0;
+  /** Is told of what is set, and what is cleared, to share it with other bridges. */
+  onSet?: (scope: ScopeKey, callId: string, value: CachedCall) => void;
+  /** Is told of the calls of a conversation that are forgotten. */
+  onClear?: (scope: ScopeKey, callIds: readonly string[]) => void;
 
   /** Makes an empty cache within the given bounds. */
   constructor(options: ToolCallCacheOptions = {}) {
@@ -118,15 +123,36 @@ export class ToolCallCache implements CallScope {
    *
    * @param key Who asks, in which conversation, which model.
    */
-  scope({ owner, conversation, model }: ScopeKey): ConversationCalls {
-    const prefix = `${owner}\n${conversation}\n${model}\n`;
+  scope(key: ScopeKey): ConversationCalls {
+    const prefix = prefixOf(key);
     return {
       get: (callId) => this.get(prefix + callId),
-      set: (callId, value) => this.set(prefix + callId, value),
+      set: (callId, value) => {
+        this.set(prefix + callId, value);
+        if (this.onSet === undefined) return;
+        const kept = this.get(prefix + callId);
+        if (kept !== undefined) this.onSet(key, callId, kept);
+      },
       clear: () => {
-        for (const key of this.#entries.keys()) if (key.startsWith(prefix)) this.#remove(key);
+        const cleared: string[] = [];
+        for (const name of this.#entries.keys()) {
+          if (!name.startsWith(prefix)) continue;
+          this.#remove(name);
+          cleared.push(name.slice(prefix.length));
+        }
+        this.onClear?.(key, cleared);
       },
     };
+  }
+
+  /** Whether something is kept for a call of a conversation. It counts as no use. */
+  has(key: ScopeKey, callId: string): boolean {
+    return this.#entries.has(prefixOf(key) + callId);
+  }
+
+  /** Keeps what another bridge has set for a call: {@linkcode onSet} isn't told. */
+  restore(key: ScopeKey, callId: string, value: CachedCall): void {
+    this.set(prefixOf(key) + callId, value);
   }
 
   /**
@@ -176,6 +202,10 @@ export class ToolCallCache implements CallScope {
   }
 }
 
+function prefixOf({ owner, conversation, model }: ScopeKey): string {
+  return `${owner}\n${conversation}\n${model}\n`;
+}
+
 /** Two bytes a character and some for each value: cheaper than serializing, and never too low by much. */
 function estimateBytes(value: unknown, depth: number): number {
   if (typeof value === "string") return 24 + 2 * value.length;
@@ -210,7 +240,12 @@ const SCHEME = /^\s*(?:bearer|basic)\s+/i;
  */
 export function ownerOf(authorization: string): string {
   const token = authorization.replace(SCHEME, "");
-  return subjectOf(token) ?? `key ${token.length} ${hash64(token)}`;
+  return subjectOf(token) ?? `key ${sha256(token)}`;
+}
+
+/** A hash for which nobody finds another text: what one user has cached must not be found by another. */
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("base64url");
 }
 
 /** The issuer and the subject of a JWT; undefined for any other token. */
@@ -220,7 +255,7 @@ function subjectOf(token: string): string | undefined {
   try {
     const claims: unknown = JSON.parse(atob(parts[1].replace(/-/g, "+").replace(/_/g, "/")));
     if (!isObject(claims) || typeof claims.sub !== "string" || claims.sub === "") return undefined;
-    return `sub ${hash64(`${claims.iss ?? ""}\n${claims.sub}`)} ${claims.sub.slice(0, 100)}`;
+    return `sub ${sha256(JSON.stringify([claims.iss ?? "", claims.sub]))}`;
   } catch {
     return undefined;
   }

@@ -19,6 +19,8 @@ export interface BannerFacts {
   readonly url: string;
   /** The gateway's base URL. */
   readonly gateway: string;
+  /** The shared store, where there is one. */
+  readonly store?: string;
   /** The models in force. */
   readonly catalogue: Catalog;
   /** A warning about who can reach the bridge, if there is one. */
@@ -66,6 +68,7 @@ export function banner(facts: BannerFacts): string {
     config.demo
       ? `  ${paint("1;33", "DEMO       a simulated gateway: no model answers, nothing is paid")}`
       : row("gateway", facts.gateway),
+    ...facts.store ? [row("store", facts.store)] : [],
     row("models", `${countListed(catalogue)} from ${catalogue.source}`),
     ...facts.warning ? warn(`WARNING: ${facts.warning}`) : [],
     ...config.logLevel === "trace"

@@ -19,6 +19,7 @@ import { Telemetry, wantsTelemetry } from "../observe/telemetry.ts";
 import { UsageStore } from "../observe/usage.ts";
 import { startSimulator } from "../simulator/mod.ts";
 import type { Start } from "../system/system.ts";
+import { openStore } from "../store/mod.ts";
 import { isColored } from "../system/terminal.ts";
 import { banner } from "./banner.ts";
 import { doctorText } from "./doctor.ts";
@@ -109,6 +110,11 @@ export async function prepareServe(given: Start): Promise<Prepared> {
     files: system.machine.files,
     tell: (message, well) => log[well ? "info" : "warn"](message),
   });
+  const store = openStore(config, authorities, {
+    tell: (message, well) => log[well ? "info" : "warn"](message),
+    count: (trouble) => app.metrics.count("fd_bridge_store_failures_total", { trouble }),
+  });
+  const shared = store?.shareUsage(usage);
   const telemetry = wantsTelemetry(system.variable("OTEL_DENO"))
     ? await Telemetry.start(system.version, system.variable)
     : undefined;
@@ -123,13 +129,15 @@ export async function prepareServe(given: Start): Promise<Prepared> {
     version: system.version,
     catalog: () => models.catalogue,
     log,
-    usage,
+    usage: shared ?? usage,
+    store,
     telemetry,
     runDoctor: (signal) => doctorText(start, signal),
     client,
     own,
   });
   if (own) await tryFirstToken(own.tokens);
+  await store?.connect();
   const stopWatching = models.watch(POLL);
   let preloading: ReturnType<typeof setTimeout> | undefined;
   return {
@@ -148,6 +156,7 @@ export async function prepareServe(given: Start): Promise<Prepared> {
           url,
           gateway,
           catalogue: models.catalogue,
+          store: store && `${store.address}${store.trouble ? " (not in use: see below)" : ""}`,
           warning: exposure(config),
           proxied: proxies.loopbackProxied,
           color: isColored(system, "err"),
@@ -166,6 +175,8 @@ export async function prepareServe(given: Start): Promise<Prepared> {
       await app.close();
       await simulated?.close();
       await own?.tokens.close();
+      await shared?.close();
+      store?.close();
       await usage?.close();
       await telemetry?.close();
       await queue?.flush(LAST_LINES);

@@ -4,7 +4,9 @@
  * @module
  */
 
+import type { Config } from "../config/config.ts";
 import { configFolder } from "../config/locate.ts";
+import { readAuthorities } from "../config/proxies.ts";
 import { BridgeError } from "../errors.ts";
 import { PRICE_SOURCE } from "../observe/cost.ts";
 import {
@@ -18,6 +20,7 @@ import {
   type UsageTotals,
   why,
 } from "../observe/usage_totals.ts";
+import { openStore } from "../store/mod.ts";
 import type { Start, System } from "../system/system.ts";
 import { type Paint, paintFor, printable } from "../system/terminal.ts";
 import { localDate } from "../observe/log.ts";
@@ -43,7 +46,7 @@ export function usagePath(system: Pick<System, "os" | "variable">): string | und
  * @returns The exit code.
  * @throws {BridgeError} kind `usage` for words and numbers that it doesn't take; `config` where the file can't be read.
  */
-export async function usage({ system, line }: Start): Promise<number> {
+export async function usage({ system, line, config }: Start): Promise<number> {
   if (line.words.length > 0) {
     throw new BridgeError("usage", "Expected `fd-bridge usage` without further words.");
   }
@@ -51,19 +54,24 @@ export async function usage({ system, line }: Start): Promise<number> {
   const by = readKey(line.flags.by);
   const path = usagePath(system);
   const now = new Date();
-  const groups = path === undefined ? [] : await read(path, by, days, now, system);
+  const groups = config.store
+    ? await readShared(by, days, config, system)
+    : path === undefined
+    ? []
+    : await read(path, by, days, now, system);
+  const source = config.store?.shown ?? path;
   const totals = noUsage();
   for (const group of groups) addUsage(totals, group);
   const span = { since: firstDay(now, days), until: localDate(now) };
   if (line.flags.json === true) {
-    const report = { file: path ?? null, days, ...span, by, rows: groups, totals };
+    const report = { file: source ?? null, days, ...span, by, rows: groups, totals };
     system.out(JSON.stringify(report, null, 2) + "\n");
     return 0;
   }
   const paint = paintFor(system, "out");
   system.out(
     groups.length === 0
-      ? `No usage from ${span.since} to ${span.until}${path ? ` in ${path}` : ""}.\n`
+      ? `No usage from ${span.since} to ${span.until}${source ? ` in ${source}` : ""}.\n`
       : usageText(groups, totals, by, span, paint),
   );
   return 0;
@@ -99,6 +107,27 @@ async function read(
   } catch (cause) {
     throw new BridgeError("config", `${path} can't be read: ${why(cause)}.`, { cause });
   }
+}
+
+/** The totals of all bridges that share a store. */
+async function readShared(
+  by: UsageKey,
+  days: number,
+  config: Config,
+  system: System,
+): Promise<UsageGroup[]> {
+  const troubles: string[] = [];
+  const authorities = await readAuthorities(config.caFile, system, config.setBy?.["ca-file"]);
+  const store = openStore(config, authorities, {
+    tell: (message) => troubles.push(message),
+    count: () => {},
+  })!;
+  const shared = store.shareUsage();
+  await store.connect();
+  await shared.refresh();
+  store.close();
+  if (troubles.length === 0) return shared.groups(by, days);
+  throw new BridgeError("config", `The usage can't be read: ${troubles[0].split(": ")[0]}.`);
 }
 
 /** Widths of the columns; with a space between each two they fill 80. */

@@ -6,6 +6,7 @@
  */
 
 import { baseUrl, isLoopback } from "./base_url.ts";
+import { readStoreAddress, type StoreAddress } from "../store/address.ts";
 import { BridgeError } from "../errors.ts";
 import { type CommandLine } from "./command_line.ts";
 import { type Flag, FLAGS } from "./flags.ts";
@@ -42,6 +43,10 @@ export interface Config {
   readonly logFormat: "text" | "json";
   /** The secret that clients must send, if any. */
   readonly clientKey?: string;
+  /** The store that is shared with other bridges, if any. */
+  readonly store?: StoreAddress;
+  /** What the bridges of a store share to encrypt what is in it. */
+  readonly storeKey?: string;
   /** Origins of web pages that may use the bridge. */
   readonly allowOrigins: readonly string[];
   /** Further `Host` names to answer to, lower case. */
@@ -224,6 +229,7 @@ export function readConfig(rows: readonly Setting[]): Config {
       }) must be 8 to 256 printable characters without spaces and colons.`,
     );
   }
+  const { store, storeKey } = readStore(values, setBy);
   for (const origin of values["allow-origin"] as string[]) {
     if (!isOrigin(origin)) {
       throw new BridgeError(
@@ -247,6 +253,8 @@ export function readConfig(rows: readonly Setting[]): Config {
     logLevel: values["log-level"] as LogLevel,
     logFormat: values["log-format"] as "text" | "json",
     clientKey,
+    store,
+    storeKey,
     allowOrigins: values["allow-origin"] as string[],
     allowHosts: (values["allow-host"] as string[]).map((name) => name.toLowerCase()),
     maxBody: values["max-body"] as number,
@@ -263,6 +271,29 @@ export function readConfig(rows: readonly Setting[]): Config {
     caFile: values["ca-file"] as string | undefined,
     setBy,
   });
+}
+
+/** The shortest secret of a store, in characters. */
+const SHORTEST_STORE_KEY = 16;
+
+/** The shared store. What is in it is encrypted, and so there is none without a secret. */
+function readStore(
+  values: Readonly<Record<string, unknown>>,
+  setBy: Readonly<Record<string, string>>,
+): Pick<Config, "store" | "storeKey"> {
+  const address = values.store as string | undefined;
+  if (address === undefined) return {};
+  const store = readStoreAddress(address, setBy.store);
+  const storeKey = values["store-key"] as string | undefined;
+  if (storeKey !== undefined && storeKey.length >= SHORTEST_STORE_KEY) return { store, storeKey };
+  throw new BridgeError(
+    "config",
+    `${
+      storeKey === undefined
+        ? "FD_BRIDGE_STORE_KEY (--store-key) is not set"
+        : `${setBy["store-key"]} is shorter than ${SHORTEST_STORE_KEY} characters`
+    }: bridges that share a store encrypt what they put there with a secret of theirs. Make one with \`openssl rand -base64 32\`, and give it to all of them.`,
+  );
 }
 
 /** Where a setting's text came from, in words. */

@@ -18,6 +18,7 @@ const COUNTERS: Readonly<Record<CounterName, string>> = {
   fd_bridge_tokens_total: "Tokens by direction, as the gateway counts them.",
   fd_bridge_cache_tokens_total: "Tokens of prompts that were read from and written to the cache.",
   fd_bridge_cost_dollars_total: "What answers cost, as far as prices are known.",
+  fd_bridge_store_failures_total: "Failures of the shared store by what was wrong.",
 };
 
 const HISTOGRAMS: Readonly<Record<HistogramName, string>> = {
@@ -34,7 +35,8 @@ export type CounterName =
   | "fd_bridge_lessons_total"
   | "fd_bridge_tokens_total"
   | "fd_bridge_cache_tokens_total"
-  | "fd_bridge_cost_dollars_total";
+  | "fd_bridge_cost_dollars_total"
+  | "fd_bridge_store_failures_total";
 /** A histogram's name. */
 export type HistogramName = "fd_bridge_first_byte_seconds" | "fd_bridge_duration_seconds";
 

@@ -60,7 +60,7 @@ export interface UsageOptions {
 /** Different pairs of model and client in a day; further ones count as {@linkcode OTHER}. */
 const MAX_PAIRS = 500;
 /** What stands for models and clients beyond the bound. */
-const OTHER = "(other)";
+export const OTHER = "(other)";
 /** Rows that wait for a file that can't be written; further ones count as `(other)`. */
 const MAX_WAITING = 2_000;
 /** Milliseconds between two tries to write, while another process has the file, and while it fails. */
@@ -343,7 +343,8 @@ export class UsageStore {
   }
 }
 
-function totalsOf({ failed, tokens, cost }: UsageRow): UsageTotals {
+/** The totals of one request. */
+export function totalsOf({ failed, tokens, cost }: UsageRow): UsageTotals {
   return {
     requests: 1,
     failed: failed ? 1 : 0,

@@ -14,6 +14,7 @@ import type { JsonObject } from "../../lib/json.ts";
 import { type RunningServer, serveApp } from "./serve_app.ts";
 import { Log } from "../../lib/observe/log.ts";
 import { parseModels } from "../../lib/models/catalog.ts";
+import type { SharedStore } from "../../lib/store/mod.ts";
 import {
   createSimulator,
   type RecordedRequest,
@@ -40,6 +41,8 @@ export interface TestBridgeOptions {
   readonly simulator?: SimulatorOptions;
   /** A gateway in the simulator's place. */
   readonly gateway?: FakeGateway;
+  /** What is shared with other bridges. */
+  readonly store?: SharedStore;
 }
 
 /** A bridge under test. */
@@ -171,7 +174,7 @@ export function listeningBridge(
 }
 
 function assemble(
-  { flags = [], env = {}, models = OWN_MODELS }: TestBridgeOptions,
+  { flags = [], env = {}, models = OWN_MODELS, store }: TestBridgeOptions,
   gateway: string,
   own?: Client,
 ): { bridge: RunningApp; log: () => string } {
@@ -187,7 +190,7 @@ function assemble(
   const catalogue = parseModels(text, "models.json");
   const catalog = () => catalogue;
   const client = own ?? createClient(config);
-  const bridge = createApp({ config, gateway, version: "test", catalog, log, client });
+  const bridge = createApp({ config, gateway, version: "test", catalog, log, client, store });
   return { bridge, log: () => lines.join("") };
 }
 

@@ -44,7 +44,10 @@ export interface PageContext {
   /** The record of requests. */
   readonly requests: RequestLog;
   /** The totals. */
-  readonly usage: Pick<UsageStore, "groups">;
+  readonly usage: Pick<UsageStore, "groups"> & {
+    /** Asks other bridges for their totals first, where there are any. */
+    readonly refresh?: () => Promise<void>;
+  };
   /** Whether the bridge listens on loopback only. */
   readonly loopback: boolean;
   /** The keys that open the page, the bridge's and the client's; where there are none, none is asked for. */
@@ -190,7 +193,10 @@ function createRoutes(
     },
     "/api/usage": {
       method: "GET",
-      answer: (_request, { searchParams }) => answerUsage(searchParams, usage, context.now),
+      async answer(_request, { searchParams }) {
+        await usage.refresh?.();
+        return answerUsage(searchParams, usage, context.now);
+      },
     },
     "/api/health": { method: "GET", answer: async () => json(await context.health()) },
     "/api/events": {
