@@ -28,6 +28,7 @@ const GROUPS: readonly { readonly title: string; readonly flags: readonly string
       "retry-time",
       "runaway-guard",
       "prompt-cache",
+      "drain-time",
       "shutdown-time",
     ],
   },
