@@ -12,7 +12,7 @@ import { Secret } from "kubernetes-models/v1/Secret";
 import { Service } from "kubernetes-models/v1/Service";
 import { ServiceAccount } from "kubernetes-models/v1/ServiceAccount";
 import { parse, parseAllDocuments } from "yaml";
-import { readConfig, settings } from "../lib/config/config.ts";
+import { exposure, readConfig, settings } from "../lib/config/config.ts";
 import { parseCommandLine } from "../lib/config/command_line.ts";
 import { FLAGS } from "../lib/config/flags.ts";
 import { parseModels } from "../lib/models/catalog.ts";
@@ -275,9 +275,23 @@ Deno.test("the Compose file keeps the schema of Compose, and what its linter kno
   }
 });
 
-/** The services of the Compose file, with what they inherit. */
+/** What a person fills in. */
+const FILLED: Readonly<Record<string, string>> = {
+  DATABRICKS_AI_GATEWAY_URL: "https://adb-1.7.azuredatabricks.net/ai-gateway",
+  FD_BRIDGE_HOSTNAME: "bridge.dev.example.com",
+  VALKEY_PASSWORD: "0a1b",
+  FD_BRIDGE_STORE_KEY: "2c3d",
+  FD_BRIDGE_CLIENT_KEY: "a-key-for-all",
+};
+
+/** The services of the Compose file, with what they inherit, and with variables put in as Compose does. */
 async function services(): Promise<Record<string, Document>> {
-  return parse(await read("deploy/compose.yaml"), { merge: true }).services;
+  const text = await read("deploy/compose.yaml");
+  const filled = text.replace(
+    /(?<!\$)\$\{([A-Z_]+)(?:(:?[-?])([^}]*))?\}/g,
+    (_, name, how = "", otherwise = "") => FILLED[name] ?? (how.endsWith("-") ? otherwise : ""),
+  );
+  return parse(filled, { merge: true }).services;
 }
 
 Deno.test("the Compose file gives its containers time to end, and few rights", async () => {
@@ -291,11 +305,22 @@ Deno.test("the Compose file gives its containers time to end, and few rights", a
   const bridges = [all["bridge-1"], all["bridge-2"]];
   for (const bridge of bridges) {
     assertEquals(bridge.image.split(":")[0], IMAGE);
-    const { sum } = times({ ...bridge.environment, DATABRICKS_AI_GATEWAY_URL: "" });
+    const { sum } = times(bridge.environment);
     const grace = /^(\d+)m$/.exec(bridge.stop_grace_period)!;
     assert(Number(grace[1]) * 60 > sum + 5);
   }
   assertEquals(all.nginx.stop_signal, "SIGQUIT");
+});
+
+Deno.test("the Compose file's settings are those of a bridge that may listen for others", async () => {
+  const { environment } = (await services())["bridge-1"];
+  const image = await read("Dockerfile");
+  assertMatch(image, /^ENV FD_BRIDGE_HOST=0\.0\.0\.0$/m);
+  assertMatch(image, /^USER 65532:65532$/m);
+  const env = { ...environment, FD_BRIDGE_HOST: "0.0.0.0" };
+  const config = readConfig(settings(parseCommandLine([]), { process: env }));
+  assertStringIncludes(exposure(config)!, "client key");
+  assertEquals(config.allowHosts, ["bridge.dev.example.com"]);
 });
 
 Deno.test("nginx.conf and the Compose file agree on names, ports and times", async () => {
@@ -307,7 +332,7 @@ Deno.test("nginx.conf and the Compose file agree on names, ports and times", asy
     Object.keys(all).filter((name) => name.startsWith("bridge-")),
   );
   assertStringIncludes(all.nginx.ports[0], ":8443");
-  const { drain } = times({ ...all["bridge-1"].environment, DATABRICKS_AI_GATEWAY_URL: "" });
+  const { drain } = times(all["bridge-1"].environment);
   // A bridge that drains is taken out, stays out until its port is closed, and keeps no connection by then.
   for (const [, , time] of servers) assert(Number(time) > drain);
   const kept = /^\s*keepalive_timeout (\d+)s;/m.exec(conf)!;
