@@ -7,7 +7,7 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { findNginx, type Nginx, startNginx } from "../scripts/nginx.ts";
+import { findNginx, startNginx } from "../scripts/nginx.ts";
 import {
   bundleBridge,
   type Candidate,
@@ -58,8 +58,9 @@ export interface Load {
   readonly events: number;
   /** Streams that were not whole. */
   readonly bad: number;
-  /** Latency of an event, in milliseconds: the median, and what 99 of 100 keep. */
+  /** Latency of an event, in milliseconds: the median. */
   readonly median: number;
+  /** The latency that 99 of 100 events keep, in milliseconds. */
   readonly late: number;
   /** How long it took, in seconds. */
   readonly took: number;
@@ -251,12 +252,6 @@ async function requests(options: Options): Promise<void> {
   }
 }
 
-/** nginx's processes: the master's children do the work. */
-async function workersOf({ pid }: Nginx): Promise<number[]> {
-  const { stdout } = await new Deno.Command("pgrep", { args: ["-P", `${pid}`] }).output();
-  return new TextDecoder().decode(stdout).trim().split("\n").map(Number);
-}
-
 /**
  * Two bridges behind nginx with TLS. Nothing is bound to a processor: bridges, nginx, client and gateway
  * share what there is, so it is the CPU of an event that tells how far it goes.
@@ -276,7 +271,7 @@ async function two(options: Options): Promise<void> {
       certificate: { cert: `${tls}/localhost.pem`, key: `${tls}/localhost.key` },
     });
     const bridges = targets.map(({ pid }) => pid!);
-    const workers = await workersOf(nginx);
+    const workers = await nginx.workers();
     head(
       "Two bridges behind nginx with TLS",
       ...["streams", "events/s", "median ms", "99 of 100 ms", "CPU µs an event, bridges"],

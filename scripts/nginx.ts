@@ -29,8 +29,10 @@ export interface Nginx extends AsyncDisposable {
   readonly tlsPort: number;
   /** Its plain port, that of the probe. */
   readonly port: number;
-  /** The process, which has its workers as children. */
+  /** The master's process. */
   readonly pid: number;
+  /** The processes that do the work. */
+  readonly workers: () => Promise<number[]>;
   /** The lines of its access log so far, as objects. */
   readonly log: () => Promise<Record<string, string | number>[]>;
   /** The text of its error log so far. */
@@ -159,6 +161,10 @@ export async function startNginx(program: string, options: NginxOptions): Promis
     tlsPort: ports.tls,
     port: ports.plain,
     pid: child.pid,
+    async workers() {
+      const { stdout } = await new Deno.Command("pgrep", { args: ["-P", `${child.pid}`] }).output();
+      return new TextDecoder().decode(stdout).trim().split("\n").map(Number);
+    },
     errors,
     async log() {
       const text = await Deno.readTextFile(`${folder}/access.log`);

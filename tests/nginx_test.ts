@@ -29,6 +29,10 @@ const start = (
   more: Partial<NginxOptions> = {},
 ): Promise<Nginx> => startNginx(program!, { bridges, certificate, ...more });
 
+/** An event of the gateway's. */
+const event = (content: string, finish_reason: string | null = null) =>
+  `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content }, finish_reason }] })}\n\n`;
+
 /** A chat request to nginx, by its plain port or another address. */
 function ask(url: string, content: string, more: RequestInit & { client?: Deno.HttpClient } = {}) {
   const messages = [{ role: "user", content }];
@@ -54,8 +58,6 @@ Deno.test({
   ignore,
   async fn() {
     const finish = Promise.withResolvers<void>();
-    const event = (content: string, finish_reason: string | null = null) =>
-      `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content }, finish_reason }] })}\n\n`;
     await using gateway = startFaultGateway(async ({ send }) => {
       await send(STREAM_HEAD);
       await send(chunk(event("half")));
@@ -105,6 +107,34 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: `nginx cuts no stream when it reloads its configuration${MISSING}`,
+  ignore,
+  async fn() {
+    const finish = Promise.withResolvers<void>();
+    await using gateway = startFaultGateway(async ({ send }) => {
+      await send(STREAM_HEAD);
+      await send(chunk(event("half")));
+      await finish.promise;
+      await send(chunk(`${event("whole", "stop")}data: [DONE]\n\n`));
+      await send(STREAM_END);
+    });
+    await using bridge = startFaultBridge(gateway.url);
+    await using nginx = await start([bridge.port, bridge.port]);
+    const response = await ask(`http://127.0.0.1:${nginx.port}`, "Hello");
+    const workers = await nginx.workers();
+    Deno.kill(nginx.pid, "SIGHUP");
+    await until(
+      "new workers",
+      async () => (await nginx.workers()).some((pid) => !workers.includes(pid)),
+    );
+    // The new ones answer, the old ones still have the stream.
+    await (await fetch(`http://127.0.0.1:${nginx.port}/readyz`)).body?.cancel();
+    finish.resolve();
+    assertEquals(readStream(await response.text()).content, "halfwhole");
+  },
+});
+
 for (const half of [false, true]) {
   Deno.test({
     name: `nginx sends no POST twice when a bridge dies ${
@@ -116,7 +146,8 @@ for (const half of [false, true]) {
       const dying = () =>
         startFaultGateway(async ({ send, close }) => {
           if (half) {
-            await send(STREAM_HEAD + chunk("data: {}\n\n"));
+            await send(STREAM_HEAD);
+            await send(chunk("data: {}\n\n"));
             await die.promise;
           }
           close();
