@@ -159,6 +159,15 @@ Deno.test({
   },
 });
 
+Deno.test("the manifests name the image of this version", async () => {
+  const { version } = JSON.parse(await read("deno.json"));
+  const { images } = await readYaml(`${OVERLAY}/kustomization.yaml`);
+  assertEquals(images, [{ name: IMAGE, newTag: version }]);
+  for (const name of ["bridge-1", "bridge-2"]) {
+    assertEquals((await services())[name].image, `${IMAGE}:${version}`);
+  }
+});
+
 /** A time of a manifest's, as the program reads it, in seconds. */
 function times(env: Record<string, string>): { drain: number; shutdown: number; sum: number } {
   const { drainTime, shutdownTime } = readConfig(settings(parseCommandLine([]), { process: env }));
