@@ -47,7 +47,7 @@ type Case = (target: Target, effort: Effort) => Promise<CaseResult>;
 const MODEL = "databricks-claude-sonnet-4-6";
 
 /** The events behind those with content: the finish reason, and `[DONE]`. */
-const CLOSING = 2;
+export const CLOSING = 2;
 
 const encoder = new TextEncoder();
 
@@ -223,15 +223,29 @@ function paced(
 
 const latin1 = new TextDecoder("latin1");
 
-/** Finds the times in events, `@<microseconds>|`, though they come in pieces. */
-class TimeReader {
+/**
+ * Finds the times in events, `@<microseconds>|`, though they come in pieces.
+ *
+ * @example
+ * ```ts
+ * import { TimeReader } from "./cases.ts";
+ *
+ * const times: number[] = [];
+ * const reader = new TimeReader((time) => times.push(time));
+ * for (const piece of ["data: @1", "00|"]) reader.add(new TextEncoder().encode(piece), 130);
+ * if (times.join() !== "30") throw new Error("read at 130, written at 100");
+ * ```
+ */
+export class TimeReader {
   readonly #tell: (time: number) => void;
   #rest = "";
 
+  /** Tells of each event how many microseconds after it was written it was read. */
   constructor(tell: (time: number) => void) {
     this.#tell = tell;
   }
 
+  /** Takes a piece, and the time at which it was read. */
   add(bytes: Uint8Array, now: number): void {
     const text = this.#rest + latin1.decode(bytes);
     const from = text.lastIndexOf("@");

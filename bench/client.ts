@@ -59,12 +59,19 @@ function framingOf(head: string): "chunked" | "close" | number {
  */
 export class Connection {
   readonly #port: number;
+  readonly #connect: (port: number) => Promise<Deno.Conn>;
   readonly #buffer = new Uint8Array(64 * 1024);
-  #open: Deno.TcpConn | undefined;
+  #open: Deno.Conn | undefined;
 
-  /** Connects to nothing yet: `port` is the server's on 127.0.0.1. */
-  constructor(port: number) {
+  /**
+   * Connects to nothing yet.
+   *
+   * @param port The server's on 127.0.0.1.
+   * @param connect How it is connected, where it isn't plain TCP.
+   */
+  constructor(port: number, connect: (port: number) => Promise<Deno.Conn> = connectPlain) {
     this.#port = port;
+    this.#connect = connect;
   }
 
   /** Closes it. */
@@ -103,7 +110,7 @@ export class Connection {
     };
     const timer = setTimeout(() => this.close(), deadline);
     try {
-      const connection = this.#open ??= await connect(this.#port);
+      const connection = this.#open ??= await this.#connect(this.#port);
       const sent = clock();
       for (let at = 0; at < request.length;) at += await connection.write(request.subarray(at));
       let head = "";
@@ -144,7 +151,7 @@ export class Connection {
   }
 }
 
-async function connect(port: number): Promise<Deno.TcpConn> {
+async function connectPlain(port: number): Promise<Deno.Conn> {
   const connection = await Deno.connect({ hostname: "127.0.0.1", port });
   connection.setNoDelay(true);
   return connection;

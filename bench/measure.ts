@@ -56,8 +56,8 @@ function shuffled<T>(list: readonly T[], next: () => number): T[] {
     .map(({ item }) => item);
 }
 
-/** The fake gateway in its own process. */
-async function startGatewayProcess(): Promise<AsyncDisposable & { port: number }> {
+/** Starts the fake gateway in a process of its own. */
+export async function startGatewayProcess(): Promise<AsyncDisposable & { port: number }> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--no-config", "--no-prompt", "--allow-net=127.0.0.1"],
@@ -80,8 +80,12 @@ async function startGatewayProcess(): Promise<AsyncDisposable & { port: number }
   };
 }
 
-/** Binds this process, and what it starts, to the first processor. Returns the words that put a program on the second. */
-async function pinning(): Promise<string[] | undefined> {
+/**
+ * Binds this process, and what it starts, to the first processor.
+ *
+ * @returns The words that put a program on the second; undefined where that can't be done.
+ */
+export async function pinning(): Promise<string[] | undefined> {
   if (Deno.build.os !== "linux" || navigator.hardwareConcurrency < 2) return undefined;
   try {
     const { success } = await new Deno.Command("taskset", {

@@ -48,6 +48,8 @@ export interface App extends Recorder {
   readonly userAgent: string;
   /** Aborted when running answers must end. */
   readonly shutdown: AbortSignal;
+  /** Whether the bridge is about to stop listening: its clients should go elsewhere. */
+  readonly draining: () => boolean;
   /** Requests whose answers are not over. */
   readonly open: Set<Exchange>;
   /** What is remembered together with other bridges; undefined where there is no store. */
@@ -68,6 +70,8 @@ export interface RunningApp extends App {
   readonly handler: (request: Request) => Promise<Response>;
   /** How many answers are not over. */
   readonly running: () => number;
+  /** Makes it not ready: balancers take it out, and answers end their connections. */
+  readonly drain: () => void;
   /** Ends running answers with the reason as their error. */
   readonly interrupt: (reason: unknown) => void;
   /** Closes the connections to the gateway. */
@@ -113,6 +117,7 @@ export function createApp(options: AppOptions): RunningApp {
   const calls = new ToolCallCache();
   const { store } = options;
   const shutdown = new AbortController();
+  let draining = false;
   const app: App = {
     config,
     catalog,
@@ -127,6 +132,7 @@ export function createApp(options: AppOptions): RunningApp {
     guard: config.runawayGuard ? new RetryLoopGuard() : undefined,
     userAgent: `fd-bridge/${version}`,
     shutdown: shutdown.signal,
+    draining: () => draining,
     open: new Set(),
     tokens: options.own?.tokens,
     key: options.own?.key,
@@ -150,6 +156,9 @@ export function createApp(options: AppOptions): RunningApp {
     ...app,
     handler: createRouter(app),
     running: () => app.open.size,
+    drain() {
+      draining = true;
+    },
     interrupt(reason) {
       shutdown.abort(reason);
       app.page?.close();

@@ -75,6 +75,7 @@ const ENDPOINTS: readonly Endpoint[] = [
   { path: "/models", pattern: /^\/models$/, methods: { GET: models } },
   { path: "/models/{id}", pattern: /^\/models\/(.+)$/, methods: { GET: model } },
   { path: "/healthz", pattern: /^\/healthz$/, methods: { GET: health }, open: true },
+  { path: "/readyz", pattern: /^\/readyz$/, methods: { GET: readiness }, open: true },
   { path: "/metrics", pattern: /^\/metrics$/, methods: { GET: metrics } },
   { path: "/", pattern: /^\/$/, methods: { GET: home } },
 ];
@@ -141,12 +142,12 @@ export function createRouter(app: App): (request: Request) => Promise<Response> 
       const response = preflight
         ? allowOrigin(request, endpoint)
         : await handle(request, endpoint, { app, exchange, rest });
-      return withOrigin(finish(response, exchange), origin);
+      return withOrigin(finish(response, exchange, app), origin);
     } catch (error) {
       const anthropic = request.headers.has("anthropic-version");
       const dialect = endpoint?.dialect ?? (anthropic ? "messages" : "chat");
       const response = failureResponse(error, request, app, exchange, dialect);
-      return withOrigin(finish(response, exchange), origin);
+      return withOrigin(finish(response, exchange, app), origin);
     }
   };
 }
@@ -161,10 +162,12 @@ async function checkKey(headers: Headers, { key, config }: App): Promise<void> {
 }
 
 /** Names the request in its answer, and ends its line where the answer is complete. */
-function finish(response: Response, exchange: Exchange): Response {
+function finish(response: Response, exchange: Exchange, app: App): Response {
   for (const [name, value] of Object.entries(exchange.headers)) {
     if (!response.headers.has(name)) response.headers.set(name, value);
   }
+  // Whoever keeps the connection would send the next request to a bridge that is gone by then.
+  if (app.draining()) response.headers.set("connection", "close");
   // A model's answer ends its own line when it is over; ending it twice does nothing.
   if (response.headers.get("content-type") !== "text/event-stream") {
     exchange.end({ status: response.status });
@@ -315,6 +318,13 @@ function health(_request: Request, { app }: Context): Response {
   const { userAgent: program, catalog, tokens } = app;
   const token = tokens?.state().text;
   return Response.json({ status: "ok", program, models: countListed(catalog()), token });
+}
+
+/** Whether clients should come here: a balancer asks, and takes a bridge out that is about to stop. */
+function readiness(_request: Request, { app }: Context): Response {
+  return app.draining()
+    ? Response.json({ status: "draining" }, { status: 503 })
+    : Response.json({ status: "ready" });
 }
 
 function metrics(_request: Request, { app }: Context): Response {

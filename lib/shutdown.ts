@@ -1,5 +1,6 @@
 /**
- * The end of the program: running answers may finish for a while, then they are cut off truthfully.
+ * The end of the program: for a while it still listens, but is not ready; then running answers may
+ * finish; then they are cut off truthfully.
  *
  * @module
  */
@@ -26,8 +27,9 @@ export interface Server {
 }
 
 /**
- * Waits for a signal, and then for running answers. After `--shutdown-time`, or at a further signal,
- * those that still run end with an error event.
+ * Waits for a signal. From then on `GET /readyz` is 503; after `--drain-time` the server stops
+ * listening, and running answers may finish. After `--shutdown-time`, or at a further signal, those that
+ * still run end with an error event.
  *
  * @param server What `Deno.serve` gave.
  * @param app The bridge that it serves.
@@ -80,6 +82,15 @@ async function ending(
     });
   }
   await first.promise;
+  app.drain();
+  if (config.drainTime > 0) {
+    log.info(
+      `draining: not ready, and still listening for ${
+        config.drainTime / 1000
+      } s; Ctrl-C again ends at once`,
+    );
+    await inTime(further.promise, config.drainTime);
+  }
   const running = app.running();
   log.info(
     running === 0

@@ -17,6 +17,9 @@ export const REPOSITORY = "fd-bridge/fd-bridge";
 /** The repository of the Homebrew tap; brew leaves out "homebrew-" and calls it `fd-bridge/tap`. */
 export const TAP_REPOSITORY = "fd-bridge/homebrew-tap";
 
+/** The image of the container, without a version. */
+export const IMAGE = `ghcr.io/${REPOSITORY}`;
+
 /** The project's address. */
 export const HOMEPAGE = `https://github.com/${REPOSITORY}`;
 

@@ -57,6 +57,7 @@ export const TASKS: Readonly<Record<string, Task>> = {
   "lint:doc": [DOC_LINT],
   ok: [FORMAT, LINT, CHECK, DOC_LINT, TEST],
   bench: [step("run", ...TEST_PERMISSIONS, "bench/run.ts")],
+  "bench:scale": [step("run", ...TEST_PERMISSIONS, "bench/scale.ts")],
   compile: [step("run", ...TEST_PERMISSIONS, "scripts/compile.ts")],
   release: [step("run", ...TEST_PERMISSIONS, "scripts/release.ts")],
   formula: [step("run", ...TEST_PERMISSIONS, "scripts/formula.ts")],

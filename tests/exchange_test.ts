@@ -136,7 +136,7 @@ Deno.test("Exchange tells a stream's late failure by the failure's status, at it
 });
 
 Deno.test("Exchange logs what machines ask over and over at debug, and doesn't record it", () => {
-  for (const path of ["/", "/healthz", "/metrics", "/api/events", "/page.js"]) {
+  for (const path of ["/", "/healthz", "/readyz", "/metrics", "/api/events", "/page.js"]) {
     const quiet = exchange("info", path);
     quiet.exchange.end({ status: 200 });
     assertEquals([quiet.entries(), quiet.requests.find()], [[], []]);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { runQuietly, ToolError } from "../scripts/compile/run_quietly.ts";
 import { findTarget, TARGETS } from "../scripts/compile/targets.ts";
-import { REPOSITORY, ROOT, TAP_REPOSITORY } from "../scripts/project.ts";
+import { IMAGE, REPOSITORY, ROOT, TAP_REPOSITORY } from "../scripts/project.ts";
 import { BILL, pack, programPackages } from "../scripts/release.ts";
 import { checksums, parseChecksums } from "../scripts/release/checksums.ts";
 import { releaseNotes } from "../scripts/release/notes.ts";
@@ -199,12 +199,14 @@ Deno.test("the release runs every target on its own system, and no job has more 
     "attestations: write",
     "contents: write",
     "id-token: write",
+    "packages: write",
   ]);
 });
 
 Deno.test("files that can't import the project's names agree with them", async () => {
   assertStringIncludes(installer, `repository="https://github.com/${REPOSITORY}"`);
   assertStringIncludes(workflow, `github.com/${TAP_REPOSITORY}"`);
+  assertStringIncludes(workflow, `image="${IMAGE.replace(REPOSITORY, "$GITHUB_REPOSITORY")}"`);
   assertStringIncludes(workflow, `brew tap ${TAP_REPOSITORY.replace("/homebrew-", "/")}\n`);
   const { name } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
   assertEquals(name, `@${REPOSITORY}`);

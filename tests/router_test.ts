@@ -29,6 +29,8 @@ const REQUESTS: readonly (readonly [string, string, number, string?, string?])[]
   ["GET", "/", 200],
   ["GET", "/healthz", 200],
   ["HEAD", "/healthz", 200],
+  ["GET", "/readyz", 200],
+  ["HEAD", "/readyz", 200],
   ["GET", "/metrics", 200],
   ["GET", "/models", 200],
   ["GET", "/v1/models/databricks-glm-5-2", 200],
@@ -43,6 +45,7 @@ const REQUESTS: readonly (readonly [string, string, number, string?, string?])[]
   ["DELETE", "/models/databricks-glm-5-2", 405, "method", "GET"],
   ["POST", "/models", 405, "method", "GET"],
   ["POST", "/healthz", 405, "method", "GET"],
+  ["POST", "/readyz", 405, "method", "GET"],
   ["PATCH", "/", 405, "method", "GET"],
   ["OPTIONS", "/models", 405, "method", "GET"],
   ["constructor", "/models", 405, "method", "GET"],
@@ -73,6 +76,21 @@ Deno.test("the router asks for a token before it reads a body", async () => {
   assertEquals([response.status, read, requests.length], [401, false, 0]);
   assertEquals(response.headers.get("www-authenticate"), "Bearer");
   assertEquals((await response.json()).error.type, "authentication_error");
+});
+
+Deno.test("GET /readyz is 200 while the bridge serves, and 503 from the moment at which it drains", async () => {
+  const { get, post, bridge } = testBridge();
+  const ready = await get("/readyz");
+  assertEquals([ready.status, await ready.json()], [200, { status: "ready" }]);
+  assertEquals(ready.headers.get("connection"), null);
+  bridge.drain();
+  const draining = await get("/readyz");
+  assertEquals([draining.status, await draining.json()], [503, { status: "draining" }]);
+  // It lives, and whoever still asks is answered: on a connection that is not kept.
+  assertEquals((await get("/healthz")).status, 200);
+  const answer = await post("/chat/completions", ask("databricks-glm-5-2", "Hello"));
+  assertEquals([answer.status, answer.headers.get("connection")], [200, "close"]);
+  assertStringIncludes(await answer.text(), "Hello");
 });
 
 Deno.test("GET /healthz says who it is, and needs no token", async () => {
@@ -249,7 +267,7 @@ Deno.test("a body that is too large gets its 413 while it is still being sent", 
 });
 
 for (const path of ["/models", "/models/databricks-glm-5-2", "/metrics", "/", "/v1/models"]) {
-  Deno.test(`GET ${path} asks for the client key where one is set, and /healthz alone does not`, async () => {
+  Deno.test(`GET ${path} asks for the client key where one is set, and the probes do not`, async () => {
     const { route } = testBridge({ flags: ["--client-key", "our-secret-key"] });
     const get = (path: string, headers: Record<string, string> = {}) =>
       route(new Request(`http://127.0.0.1:8080${path}`, { headers }));
@@ -263,6 +281,6 @@ for (const path of ["/models", "/models/databricks-glm-5-2", "/metrics", "/", "/
         { "x-fd-bridge-key": "our-secret-key" },
       ] as Record<string, string>[]
     ) assertEquals((await get(path, headers)).status, 200);
-    assertEquals((await get("/healthz")).status, 200);
+    for (const probe of ["/healthz", "/readyz"]) assertEquals((await get(probe)).status, 200);
   });
 }

@@ -233,6 +233,46 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name:
+    "the program listens for --drain-time after SIGTERM, not ready, and lets its streams finish",
+  ignore,
+  async fn() {
+    await using running = await midStream(["--drain-time", "2s"]);
+    const { program } = running;
+    const url = await program.url;
+    assertEquals(await (await fetch(`${url}/readyz`)).json(), { status: "ready" });
+    program.signal("SIGTERM");
+    await said(program, "draining");
+    const probe = await fetch(`${url}/readyz`);
+    assertEquals([probe.status, probe.headers.get("connection")], [503, "close"]);
+    await probe.body?.cancel();
+    // New requests are still answered.
+    const models = await fetch(`${url}/models`);
+    assertEquals(models.status, 200);
+    await models.body?.cancel();
+    await said(program, "ending: 1 running answer");
+    await assertRejects(() => fetch(url));
+    running.finish();
+    assertMatch(await inTime("the answer", running.text()), /whole[^]*\[DONE\]\n\n$/);
+    assertEquals(await inTime("the end", program.ended), 0);
+  },
+});
+
+Deno.test({
+  name: "the program ends the drain at a second signal",
+  ignore,
+  async fn() {
+    await using running = await midStream(["--drain-time", "10m"]);
+    running.program.signal("SIGTERM");
+    await said(running.program, "draining");
+    // A signal within a second of the first is the same one.
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    running.program.signal("SIGTERM");
+    await assertCutTruthfully(running);
+  },
+});
+
 /** What a client gets of a stream that the program's end cut off, and what is logged. */
 async function assertCutTruthfully(running: Awaited<ReturnType<typeof midStream>>) {
   const { program, gateway } = running;

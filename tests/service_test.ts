@@ -99,6 +99,12 @@ async function runService(words: string[], options: Case = {}) {
 
 const INSTALL = ["install", "--gateway", GATEWAY];
 
+Deno.test("service install gives the bridge time to drain and to let its answers finish", async () => {
+  const times = ["--drain-time", "5s", "--shutdown-time", "1m"];
+  const { files } = await runService([...INSTALL, ...times]);
+  assertStringIncludes(files[SYSTEMS.linux.path], "TimeoutStopSec=75\n");
+});
+
 for (const [os, { path, fixture }] of Object.entries(SYSTEMS)) {
   Deno.test(`service install writes the service of ${os} as the fixture has it`, async () => {
     const { files, code } = await runService([...INSTALL, "--port", "9090", "--no-page"], { os });

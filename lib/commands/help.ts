@@ -29,6 +29,7 @@ const GROUPS: readonly { readonly title: string; readonly flags: readonly string
       "retry-time",
       "runaway-guard",
       "prompt-cache",
+      "drain-time",
       "shutdown-time",
     ],
   },

@@ -57,7 +57,7 @@ const ACTIONS: Readonly<Record<string, (context: Context) => Promise<number>>> =
   uninstall,
 };
 
-/** How long a service's program may take to end beyond `--shutdown-time`, in milliseconds. */
+/** How long a service's program may take to end beyond `--drain-time` and `--shutdown-time`, in milliseconds. */
 const STOP_MARGIN = 10_000;
 
 /** Time between two looks at whether the bridge answers, in milliseconds, and how many there are. */
@@ -221,7 +221,7 @@ async function specOf({ start, machine }: Context): Promise<ServiceSpec> {
     program: await programOf(start, machine),
     args: await argsOf(start, machine),
     env,
-    stopSeconds: Math.ceil((config.shutdownTime + STOP_MARGIN) / 1000),
+    stopSeconds: Math.ceil((config.drainTime + config.shutdownTime + STOP_MARGIN) / 1000),
     log: logPath({ start }),
     user: user.join("\\"),
   };

@@ -71,7 +71,9 @@ export interface Config {
   readonly promptCache: boolean;
   /** Whether browsers get the page, and its data. */
   readonly page: boolean;
-  /** How long streams may finish after a signal. @default {10000} */
+  /** How long the bridge listens on after a signal, not ready; 0 to stop at once. @default {0} */
+  readonly drainTime: number;
+  /** How long streams may finish after a signal, and after the drain. @default {10000} */
   readonly shutdownTime: number;
   /** A file of certificates to trust in addition. */
   readonly caFile?: string;
@@ -267,6 +269,7 @@ export function readConfig(rows: readonly Setting[]): Config {
     runawayGuard: values["runaway-guard"] as boolean,
     promptCache: values["prompt-cache"] as boolean,
     page: values.page as boolean,
+    drainTime: values["drain-time"] as number,
     shutdownTime: values["shutdown-time"] as number,
     caFile: values["ca-file"] as string | undefined,
     setBy,

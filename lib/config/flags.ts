@@ -268,6 +268,15 @@ export const FLAGS: readonly Flag[] = [
     commands: SERVE,
   },
   {
+    name: "drain-time",
+    env: "FD_BRIDGE_DRAIN_TIME",
+    kind: "seconds",
+    value: "TIME",
+    default: "0s",
+    help: "How long to go on listening after SIGTERM, not ready, for a balancer to notice",
+    commands: SERVE,
+  },
+  {
     name: "shutdown-time",
     env: "FD_BRIDGE_SHUTDOWN_TIME",
     kind: "seconds",

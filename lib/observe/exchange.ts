@@ -52,7 +52,7 @@ const MAX_NOTES = 50;
 const MAX_NOTE = 200;
 
 /** Requests that are asked over and over by machines: logged at `debug`, and not recorded. */
-const QUIET = /^\/(healthz|metrics)?$|^\/(page\.(css|js)|api\/.*)$/;
+const QUIET = /^\/(healthz|readyz|metrics)?$|^\/(page\.(css|js)|api\/.*)$/;
 
 /**
  * Observes one request. `end` writes its line, once.
