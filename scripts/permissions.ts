@@ -67,6 +67,9 @@ export const ENVIRONMENT_VARIABLES: readonly string[] = [
   // undici asks for these two.
   "JEST_WORKER_ID",
   "UNDICI_NO_WASM_SIMD",
+  // yaml asks for these two, at every text that it reads.
+  "LOG_TOKENS",
+  "LOG_STREAM",
   // Whether `nohup` has started it.
   "_",
   // Colours, and the user's configuration folder on each system.

@@ -40,8 +40,9 @@ async function printed(name: string): Promise<string> {
 function tried(name: string): string {
   const client = TRIED.find(({ setup }) => setup === name);
   if (!client) return "It is no part of `deno task test:agents`.";
-  return `\`deno task test:agents\` runs \`${client.package}\`, which speaks ${client.dialect}, with four
-models: [results](../agents.md#tried).`;
+  return `Run by \`deno task test:agents\`: \`${client.package}\`, ${client.dialect}.
+
+[Results](../agents.md#tried).`;
 }
 
 for (const { name, title } of AGENTS) {
