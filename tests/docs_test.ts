@@ -154,6 +154,39 @@ Deno.test("docs: the program knows the flags and words of every command that nam
   assertEquals(wrong, []);
 });
 
+/** The anchor that GitHub gives a heading. */
+function anchorOf(heading: string): string {
+  return heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-");
+}
+
+Deno.test("docs: every link leads somewhere, and docs/index.md leads to every page", async () => {
+  const pages = ["README.md", "CONTRIBUTING.md", "RELEASING.md", "SECURITY.md"];
+  const indexed: string[] = [];
+  for (const folder of ["docs/", "docs/agents/"]) {
+    for await (const { name } of Deno.readDir(new URL(folder, ROOT))) {
+      if (name.endsWith(".md")) indexed.push(folder + name);
+    }
+  }
+  const broken: string[] = [];
+  const fromIndex = new Set(["docs/index.md"]);
+  for (const page of [...pages, ...indexed]) {
+    const text = (await Deno.readTextFile(new URL(page, ROOT))).replace(/```[^]*?```/g, "");
+    for (const [, link] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(link)) continue;
+      const target = new URL(link, new URL(page, ROOT));
+      const anchor = target.hash.slice(1);
+      target.hash = "";
+      if (page === "docs/index.md") fromIndex.add(target.href.slice(ROOT.href.length));
+      const there = await Deno.readFile(target).catch(() => undefined);
+      const headings = there && new TextDecoder().decode(there).match(/^#+ .+$/gm);
+      const known = headings?.map((line) => anchorOf(line.replace(/^#+ /, ""))) ?? [];
+      if (!there || (anchor !== "" && !known.includes(anchor))) broken.push(`${page}: ${link}`);
+    }
+  }
+  assertEquals(broken, []);
+  assertEquals(indexed.filter((page) => !fromIndex.has(page)), []);
+});
+
 /** A bridge with the simulated gateway, for all tests of this file that ask one. */
 let demo: Program | undefined;
 
