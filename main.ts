@@ -7,6 +7,7 @@
 
 import denoConfig from "./deno.json" with { type: "json" };
 import embeddedModels from "./models.json" with { type: "json" };
+import { wrapAtTerminal } from "./lib/system/wrap.ts";
 import { loadStart, runCommand, runsWithoutSettings } from "./lib/commands/mod.ts";
 import { prepareServe } from "./lib/commands/serve.ts";
 import { parseCommandLine } from "./lib/config/command_line.ts";
@@ -41,7 +42,9 @@ if (import.meta.main) {
   } catch (error) {
     // A user gets a line, never a stack.
     const message = error instanceof Error ? error.message : String(error);
-    console.error(`fd-bridge: ${maskSecrets(message)}`);
+    console.error(
+      wrapAtTerminal(`fd-bridge: ${maskSecrets(message)}`, Deno.stderr.isTerminal()),
+    );
     Deno.exit(error instanceof BridgeError ? 2 : 1);
   }
 }

@@ -70,6 +70,9 @@ export const ENVIRONMENT_VARIABLES: readonly string[] = [
   // The client of the shared store asks for these two.
   "REDIS_DEBUG_MAINTENANCE",
   "REDIS_EMIT_DIAGNOSTICS",
+  // yaml asks for these two, at every text that it reads.
+  "LOG_TOKENS",
+  "LOG_STREAM",
   // Whether `nohup` has started it.
   "_",
   // Colours, and the user's configuration folder on each system.

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { watchParents } from "./parents.ts";
 
 /** Signals of Windows: there Deno knows no others. */
 const WINDOWS_SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGBREAK"];
@@ -22,6 +23,10 @@ const TERMINAL_SIGNALS: ReadonlySet<Deno.Signal> = new Set(["SIGINT", "SIGQUIT"]
  * gets go on to it, each at most once in a quarter of a second: whoever signals a whole group, and
  * the wrappers around this program that forward what they get, would otherwise count twice, and a
  * second Ctrl-C means "at once". (On a terminal, Ctrl-C has reached the program already.)
+ *
+ * Neither end alone: where what has started this program ends, the program gets SIGTERM
+ * (`parents.ts`); and it is told this program's id in `FD_BRIDGE_LAUNCHER`, so that it can notice when
+ * this program is killed.
  *
  * @example Usage
  * ```ts
@@ -65,16 +70,25 @@ export async function runChild(
     Deno.addSignalListener(signal, listener);
     return () => Deno.removeSignalListener(signal, listener);
   });
+  const unwatch = watchParents(() => {
+    try {
+      child?.kill("SIGTERM");
+    } catch {
+      // It ended in the meantime.
+    }
+  });
   try {
     const { program, ...options } = command;
     child = new Deno.Command(program, {
       ...options,
+      env: { ...options.env, FD_BRIDGE_LAUNCHER: String(Deno.pid) },
       stdin: "inherit",
       stdout: "inherit",
       stderr: "inherit",
     }).spawn();
     return (await child.status).code;
   } finally {
+    unwatch();
     for (const remove of listeners) remove();
   }
 }

@@ -94,7 +94,7 @@ Deno.test("doctor writes a line a check, with a mark", async () => {
     "\n  ✓ dns           1.7.ai-gateway.azuredatabricks.net is 192.0.2.1.\n",
   );
   assertStringIncludes(out(), `  ✓ ${MODEL}  mlflow, tool call; first byte `);
-  assertStringIncludes(out(), "mended: usage");
+  assertStringIncludes(out(), "repaired: usage");
   assert(out().endsWith("\nAll is well.\n"));
 });
 

@@ -219,6 +219,39 @@ Deno.test({
 });
 
 Deno.test({
+  name: "the program lets a stream finish and ends when its launcher is killed",
+  ignore,
+  async fn() {
+    await using running = await midStream([], { byTask: true });
+    const { program } = running;
+    program.signal("SIGKILL");
+    await said(program, "ending: 1 running answer");
+    running.finish();
+    assertMatch(await inTime("the answer", running.text()), /whole[^]*\[DONE\]\n\n$/);
+    // Standard error ends with the last that writes to it.
+    await inTime("the end", program.ended);
+  },
+});
+
+Deno.test({
+  name: "the program outlives a shell that has started it",
+  ignore,
+  async fn() {
+    const script = '"$0" "$@" & echo "pid=$!" >&2; wait';
+    await using running = await midStream([], { behind: ["sh", "-c", script] });
+    const { program } = running;
+    const pid = Number(/pid=(\d+)/.exec(program.text())![1]);
+    program.signal("SIGKILL");
+    // More than one look at the parent, if there were any.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    running.finish();
+    assertMatch(await inTime("the answer", running.text()), /whole[^]*\[DONE\]\n\n$/);
+    assert(!program.text().includes("info  ending"), program.text());
+    Deno.kill(pid, "SIGTERM");
+  },
+});
+
+Deno.test({
   name: "the program takes signals within a second of the first for the same one",
   ignore,
   async fn() {

@@ -10,6 +10,7 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
+import { parentsUpToNpm } from "../scripts/parents.ts";
 import { PROGRAM_PERMISSIONS } from "../scripts/permissions.ts";
 import { type AskOptions, askStdSource } from "../scripts/std_source.ts";
 import { TASKS } from "../scripts/tasks.ts";
@@ -26,10 +27,15 @@ if (what === "exit") Deno.exit(Number(code));
 if (what === "read") console.log((await new Response(Deno.stdin.readable).text()).toUpperCase());
 if (what === "wait") {
   let signals = 0;
+  // As the bridge does under nohup.
+  if (code !== "SIGHUP") Deno.addSignalListener("SIGHUP", () => {});
   Deno.addSignalListener(code as Deno.Signal, () => {
     signals++;
     // Whatever else is on its way gets the time to arrive.
-    setTimeout(() => Deno.exit(40 + signals), 100);
+    setTimeout(() => {
+      console.log("ended by", signals);
+      Deno.exit(40 + signals);
+    }, 100);
   });
   console.log("ready");
   await new Promise(() => setInterval(() => {}, 1000));
@@ -127,6 +133,133 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     },
   });
 }
+
+/**
+ * Starts a program that waits for SIGTERM, does something to what has started it, and gives what the
+ * program prints until the last of them has ended.
+ */
+async function outlive(
+  path: string,
+  [program, ...args]: string[],
+  act: (child: Deno.ChildProcess, out: () => string) => void | Promise<void>,
+  env: Record<string, string> = {},
+): Promise<string> {
+  const child = new Deno.Command(program, {
+    args,
+    cwd: path,
+    env: { FD_BRIDGE_STD: "standins", NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  let out = "";
+  let acting: void | Promise<void> = undefined;
+  let acted = false;
+  for await (const piece of child.stdout.pipeThrough(new TextDecoderStream())) {
+    out += piece;
+    if (!acted && out.includes("ready")) {
+      acted = true;
+      acting = act(child, () => out);
+    }
+  }
+  await child.status;
+  await acting;
+  return out;
+}
+
+Deno.test({
+  name: "task ends the program with SIGTERM when `deno task` is killed",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using project = await copy();
+    const command = [Deno.execPath(), "task", "start", "wait", "SIGTERM"];
+    assertMatch(
+      await outlive(project.path, command, (child) => child.kill("SIGKILL")),
+      /^ended by 1$/m,
+    );
+  },
+});
+
+/** Whether there is npx, and a Deno that it starts without fetching one. */
+async function hasNpx(): Promise<boolean> {
+  try {
+    const { success } = await new Deno.Command("npx", {
+      args: ["--no-install", `deno@${MADE_FOR}`, "--version"],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    return success;
+  } catch {
+    return false;
+  }
+}
+
+const npx = Deno.build.os !== "windows" && await hasNpx();
+
+for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  Deno.test({
+    name: `task ends the program with SIGTERM when npx gets ${signal}${
+      npx ? "" : " (ignored: npx has no Deno here)"
+    }`,
+    ignore: !npx,
+    async fn() {
+      await using project = await copy();
+      const command = ["npx", "-y", `deno@${MADE_FOR}`, "task", "start", "wait", "SIGTERM"];
+      assertMatch(
+        await outlive(project.path, command, (child) => child.kill(signal)),
+        /^ended by 1$/m,
+      );
+    },
+  });
+}
+
+Deno.test({
+  name: `task goes on after a hang-up under nohup and npx${npx ? "" : " (ignored: no Deno there)"}`,
+  ignore: !npx || Deno.build.os !== "linux",
+  async fn() {
+    await using project = await copy();
+    const npxCommand = ["npx", "-y", `deno@${MADE_FOR}`, "task", "start", "wait", "SIGTERM"];
+    // `setsid` gives them a process group of their own; a shell leaves the name of what it starts in `_`.
+    const out = await outlive(project.path, ["setsid", "nohup", ...npxCommand], async (
+      child,
+      out,
+    ) => {
+      Deno.kill(-child.pid, "SIGHUP");
+      await child.status;
+      // npm is gone; the launcher looks several times.
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      assert(!out().includes("ended"), out());
+      Deno.kill(-child.pid, "SIGTERM");
+    }, { _: "/usr/bin/nohup" });
+    assertMatch(out, /^ended by/m);
+  },
+});
+
+const UNDER_NPM = `
+    1     0 /sbin/init
+   70     1 -zsh
+   71    70 npm exec deno@2.8.2 task start
+   72    71 sh -c 'deno' task start
+   73    72 node /home/ada/.npm/_npx/003332dcfa352246/node_modules/.bin/deno task start
+   74    73 /home/ada/.npm/_npx/003332dcfa352246/node_modules/deno/deno task start
+   80    70 deno task start`;
+
+Deno.test("parentsUpToNpm() goes up to npm, and no further", () => {
+  assertEquals(parentsUpToNpm(UNDER_NPM, 74), [74, 73, 72, 71]);
+  const byScript = UNDER_NPM.replace("npm exec", "node /usr/local/bin/npx -y");
+  assertEquals(parentsUpToNpm(byScript, 74), [74, 73, 72, 71]);
+});
+
+Deno.test("parentsUpToNpm() gives the parent alone without npm, or with a user's shell between", () => {
+  assertEquals(parentsUpToNpm(UNDER_NPM, 80), [80]);
+  assertEquals(parentsUpToNpm("", 80), [80]);
+  const editor = `
+   60     1 npm run editor
+   61    60 zsh
+   62    61 deno task start`;
+  assertEquals(parentsUpToNpm(editor, 62), [62]);
+});
 
 Deno.test("task says on stderr, in one line, where @std comes from", async () => {
   await using project = await copy();

@@ -77,7 +77,8 @@ export function banner(facts: BannerFacts): string {
     row("ForgeCode", paint("36", "forge provider login openai_compatible")),
     row("", `URL      ${url}`),
     row("", `API key  ${key}`),
-    row("", paint("36", `forge config set model openai_compatible ${model}`)),
+    // Not under the others: with a long name it would not fit into 80 columns.
+    `    ${paint("36", `forge config set model openai_compatible ${model}`)}`,
     ...facts.proxied
       ? [row("proxy", `export NO_PROXY=127.0.0.1,localhost  before ForgeCode, or it is asked`)]
       : [],

@@ -1,5 +1,5 @@
 /**
- * The commands. Each is a function from what was typed and set to an exit code; `serve` is run by
+ * The commands: each is a function from what was typed and set to an exit code; `serve` is run by
  * `main.ts` itself.
  *
  * @module

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { wrapAtTerminal } from "../system/wrap.ts";
 import type { Setting } from "../config/config.ts";
 import { configFolder, joinPath } from "../config/locate.ts";
 import { BridgeError } from "../errors.ts";
@@ -287,7 +288,7 @@ function checkSeen({ system, rows }: Start): void {
     ? `A service starts in no folder of yours and from no shell, so it does not see ${names}: put what it needs into ${file}, or give it as a flag.`
     : `The gateway's address is not set: run \`fd-bridge setup\`, or put DATABRICKS_AI_GATEWAY_URL into ${file}.`;
   if (!enough) throw new BridgeError("config", why);
-  system.err(`fd-bridge: ${why}\n`);
+  system.err(wrapAtTerminal(`fd-bridge: ${why}`, system.terminal.err) + "\n");
 }
 
 /** Whether a bridge answers at an address. */

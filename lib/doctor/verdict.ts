@@ -107,7 +107,7 @@ function messageOf(text: string): string {
 }
 
 /**
- * A good answer in one line: surface, time, tokens, what was learned and what was mended.
+ * A good answer in one line: surface, time, tokens, what was learned and what was repaired.
  *
  * @param facts What was found.
  *
@@ -123,7 +123,7 @@ function messageOf(text: string): string {
  *   learned: [],
  *   mended: ["usage"],
  * });
- * if (words !== "mlflow, tool call; first byte 1.23 s; 1+2 tokens; mended: usage") throw new Error(words);
+ * if (words !== "mlflow, tool call; first byte 1.23 s; 1+2 tokens; repaired: usage") throw new Error(words);
  * ```
  */
 export function describe(
@@ -134,6 +134,6 @@ export function describe(
     firstByteMs === null ? "" : `first byte ${(firstByteMs / 1000).toFixed(2)} s`,
     tokens ? `${tokens.input}+${tokens.output} tokens` : "",
     learned.length > 0 ? `learned: ${learned.join(", ")}` : "",
-    mended.length > 0 ? `mended: ${mended.join(", ")}` : "",
+    mended.length > 0 ? `repaired: ${mended.join(", ")}` : "",
   ].filter(Boolean).join("; ");
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { wrap } from "../system/wrap.ts";
 import type { RequestRecord } from "./record.ts";
 
 /** Label → what the record says of it; what is undefined is left out. */
@@ -35,6 +36,9 @@ const ROWS: readonly [string, (record: RequestRecord) => string | number | undef
   ["repaired", ({ repaired }) => list(repaired)],
   ["learned", ({ learned }) => list(learned)],
 ];
+
+/** What stands in front of the further lines of a value. */
+const INDENT = " ".repeat(15);
 
 function list(words: readonly string[] | undefined): string | undefined {
   return Array.isArray(words) && words.length > 0 ? words.join("; ") : undefined;
@@ -74,7 +78,9 @@ export function reportText(record: RequestRecord, version: string): string {
   for (const [label, read] of ROWS) {
     const value = read(record);
     if (value !== undefined && value !== "") {
-      lines.push(`${label.padEnd(14)} ${clean(String(value))}`);
+      const [first, ...further] = wrap(clean(String(value)), 80 - INDENT.length);
+      lines.push(`${label.padEnd(INDENT.length)}${first}`);
+      lines.push(...further.map((line) => INDENT + line));
     }
   }
   return lines.join("\n") + "\n";

@@ -1,6 +1,6 @@
 /**
- * A gateway to try and test against: as strict and as untidy as the real one, as far as gateway.md
- * knows it. `fd-bridge --demo` runs on it, and so do the tests. It has no models and needs no
+ * A gateway to try and test against: as strict and as untidy as the real one, as far as its answers
+ * are known. `fd-bridge --demo` runs on it, and so do the tests. It has no models and needs no
  * account: it answers like a small model that echoes, calls tools and quotes their results.
  *
  * A directive in the last user message, such as `[[sim: abrupt]]`, asks for a particular fault:

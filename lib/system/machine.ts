@@ -155,6 +155,26 @@ function isUnderNohup(): boolean {
   return /(^|\/)nohup$/.test(Deno.env.get("_") ?? "");
 }
 
+/** How often the launcher is looked for, in milliseconds. */
+const LAUNCHER_INTERVAL = 1_000;
+
+/**
+ * Calls a function when the launcher of `deno task` has ended: nobody else would end the program then.
+ * A program that was started in any other way outlives what has started it.
+ */
+function onLauncherEnd(ended: () => void): void {
+  const launcher = Deno.ppid;
+  if (Deno.build.os === "windows" || Deno.env.get("FD_BRIDGE_LAUNCHER") !== String(launcher)) {
+    return;
+  }
+  const timer = setInterval(() => {
+    if (Deno.ppid === launcher) return;
+    clearInterval(timer);
+    ended();
+  }, LAUNCHER_INTERVAL);
+  Deno.unrefTimer(timer);
+}
+
 /**
  * The system that the program runs on.
  *
@@ -176,6 +196,7 @@ export function createSystem(version: string, embeddedModels: string): System {
     terminal: { out: Deno.stdout.isTerminal(), err: Deno.stderr.isTerminal(), columns: columns() },
     onSignal(name, handler) {
       if (Deno.build.os === "windows" && NOT_ON_WINDOWS.has(name)) return;
+      if (name === "SIGTERM") onLauncherEnd(handler);
       Deno.addSignalListener(name, name === "SIGHUP" && isUnderNohup() ? () => {} : handler);
     },
     exit: (code) => Deno.exit(code),

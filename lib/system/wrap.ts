@@ -28,3 +28,21 @@ export function wrap(text: string, width = 80): string[] {
   }
   return lines;
 }
+
+/**
+ * Wraps what is written to a terminal; elsewhere, where programs read it, the text stays.
+ *
+ * @param text Lines of text.
+ * @param terminal Whether it goes to a terminal.
+ *
+ * @example
+ * ```ts
+ * import { wrapAtTerminal } from "./wrap.ts";
+ *
+ * if (wrapAtTerminal("a ".repeat(50).trim(), true).split("\n").length !== 2) throw new Error();
+ * ```
+ */
+export function wrapAtTerminal(text: string, terminal: boolean): string {
+  if (!terminal) return text;
+  return text.split("\n").flatMap((line) => line.startsWith(" ") ? [line] : wrap(line)).join("\n");
+}
