@@ -118,8 +118,10 @@ export interface Credentials {
 }
 
 /** What a client shows: its token, and its key for the bridge, where one is set. */
-interface Shown {
+export interface Shown {
+  /** The token for the gateway; empty where there is none. */
   readonly token: string;
+  /** The key for the bridge; empty where there is none. */
   readonly key: string;
 }
 
@@ -136,6 +138,15 @@ function shownBy(headers: Headers, settings: AccessSettings): Shown {
   const colon = given.indexOf(":");
   if (colon === -1) return { token: "", key: given };
   return { token: given.slice(colon + 1), key: given.slice(0, colon) };
+}
+
+/**
+ * What a request shows where each client has a key: the key, and the token behind it, or none.
+ *
+ * @param headers The request's headers.
+ */
+export function shownCredentials(headers: Headers): Shown {
+  return shownBy(headers, { host: "", allowHosts: [], allowOrigins: [], clientKey: "" });
 }
 
 /**
@@ -170,7 +181,7 @@ export function checkClientKey(headers: Headers, settings: AccessSettings): void
  */
 export function readCredentials(headers: Headers, settings: AccessSettings): Credentials {
   checkClientKey(headers, settings);
-  const { token } = shownBy(headers, settings);
+  const { token, key } = shownBy(headers, settings);
   if (token === "") {
     const forge = /^forge/i.test(headers.get("user-agent") ?? "");
     throw new BridgeError(
@@ -184,6 +195,6 @@ export function readCredentials(headers: Headers, settings: AccessSettings): Cre
       },
     );
   }
-  const secrets = settings.clientKey === undefined ? [token] : [token, settings.clientKey];
+  const secrets = key === "" ? [token] : [token, key];
   return { authorization: `Bearer ${token}`, secrets };
 }

@@ -13,6 +13,7 @@ import type { Client } from "./gateway/client.ts";
 import type { BridgeKey, RenewingTokenSource } from "./gateway/tokens/mod.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import type { JsonObject } from "./json.ts";
+import { hashOfKey, type KeyRing } from "./keys/mod.ts";
 import { type Catalog, entryIn } from "./models/catalog.ts";
 import { listedMetadata } from "./models/metadata.ts";
 import type { Exchange, Recorder } from "./observe/exchange.ts";
@@ -21,6 +22,7 @@ import { priceOf } from "./observe/cost.ts";
 import { Metrics } from "./observe/metrics.ts";
 import { createPage, type HealthRow, type Page, type PageContext } from "./observe/page/mod.ts";
 import { RequestLog } from "./observe/record.ts";
+import type { UsageGroup } from "./observe/usage_totals.ts";
 import { createRouter } from "./router.ts";
 import { type Counters, MemoryCounters, type SharedMemory, type SharedStore } from "./store/mod.ts";
 
@@ -60,6 +62,10 @@ export interface App extends Recorder {
   readonly tokens?: RenewingTokenSource;
   /** The key that clients must show where the bridge has tokens of its own. */
   readonly key?: BridgeKey;
+  /** The totals of the last days by client, of all bridges of a store; undefined where nothing adds them up. */
+  readonly usageByClient?: (days: number) => Promise<UsageGroup[]>;
+  /** The keys of clients, each with its limits; undefined where there is one key for all, or none. */
+  readonly keys?: KeyRing;
   /** The page for browsers; undefined where it is turned off. */
   readonly page?: Page;
 }
@@ -94,6 +100,8 @@ export interface AppOptions {
   readonly client: Client;
   /** Where tokens come from, and the key that clients show for them. @default each client brings its own token */
   readonly own?: { readonly tokens: RenewingTokenSource; readonly key: BridgeKey };
+  /** The keys of clients. @default there is one for all, or none */
+  readonly keys?: KeyRing;
   /** What is shared with other bridges. @default each bridge has its own memory */
   readonly store?: SharedStore;
   /** Adds up tokens and cost. @default nothing does */
@@ -136,6 +144,11 @@ export function createApp(options: AppOptions): RunningApp {
     open: new Set(),
     tokens: options.own?.tokens,
     key: options.own?.key,
+    keys: options.keys,
+    usageByClient: options.usage && (async (days) => {
+      await options.usage!.refresh?.();
+      return options.usage!.groups("client", days);
+    }),
     requests,
     usage: options.usage,
     telemetry: options.telemetry,
@@ -146,7 +159,8 @@ export function createApp(options: AppOptions): RunningApp {
         requests,
         usage: options.usage,
         loopback: isLoopback(config.host),
-        keys: () => [options.own?.key.value ?? config.clientKey].filter((key) => key !== undefined),
+        keys: () => pageKeys(options),
+        keyOf: options.keys && hashOfKey,
         health: () => ({ rows: healthRows(app, store), learned: learnedWords(negotiator) }),
         runDoctor: options.runDoctor,
       })
@@ -165,6 +179,16 @@ export function createApp(options: AppOptions): RunningApp {
     },
     close: () => client.close(),
   };
+}
+
+/** The keys that open the page: those of admins, by their hashes, where each client has a key. */
+function pageKeys({ keys, own, config }: AppOptions): string[] {
+  if (keys === undefined) {
+    return [own?.key.value ?? config.clientKey].filter((key) => key !== undefined);
+  }
+  const admins = keys.keys.filter(({ admin }) => admin === true).map(({ hash }) => hash);
+  // Without an admin the page is closed, and no hash is that.
+  return admins.length > 0 ? admins : ["nobody"];
 }
 
 /** How the bridge is, for its page. */

@@ -41,7 +41,7 @@ import type { Exchange } from "./observe/exchange.ts";
 import { parseBody, readText } from "./request.ts";
 import { enrichStream, readThrough, type StreamSource } from "./sse.ts";
 import { LateCore, NO_OUTCOME, Translator } from "./translator.ts";
-import { credentialsOf, gatewayHeaders } from "./upstream.ts";
+import { admitTo, credentialsOf, gatewayHeaders } from "./upstream.ts";
 
 /** The headers of every stream. `no-transform` and `x-accel-buffering` keep proxies from holding it back. */
 const STREAM_HEADERS: Readonly<Record<string, string>> = {
@@ -114,6 +114,7 @@ export async function chat(
   exchange.stream = summary.stream;
 
   const { secrets } = credentials;
+  await admitTo(app, exchange, request.headers, body);
   const scope = {
     owner: ownerOf(credentials.authorization),
     conversation: conversationOf(body),

@@ -13,7 +13,7 @@ import { authorize } from "./gateway/tokens/mod.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import type { Exchange } from "./observe/exchange.ts";
 import { parseBody, readText } from "./request.ts";
-import { credentialsOf, gatewayHeaders } from "./upstream.ts";
+import { admitTo, credentialsOf, gatewayHeaders } from "./upstream.ts";
 
 /** The surface that embeds (`gateway.md`, "Surfaces"). */
 const PATH = "/mlflow/v1/embeddings";
@@ -84,6 +84,7 @@ export async function embeddings(
   exchange.surface = "mlflow";
   exchange.stream = false;
   check(body);
+  await admitTo(app, exchange, request.headers, body);
   const { encoding_format: format, ...sent } = body;
   const { signal } = request;
   const headers = gatewayHeaders(request.headers, false, app);

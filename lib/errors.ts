@@ -14,6 +14,7 @@ export type ErrorKind =
   | "request"
   | "unauthenticated"
   | "forbidden"
+  | "limit"
   | "not_found"
   | "method"
   | "too_large"
@@ -35,6 +36,7 @@ const KINDS: Record<ErrorKind, { status: number; type: string }> = {
   request: { status: 400, type: "invalid_request_error" },
   unauthenticated: { status: 401, type: "authentication_error" },
   forbidden: { status: 403, type: "permission_error" },
+  limit: { status: 429, type: "rate_limit_error" },
   not_found: { status: 404, type: "not_found_error" },
   method: { status: 405, type: "invalid_request_error" },
   too_large: { status: 413, type: "invalid_request_error" },
@@ -141,7 +143,7 @@ export class BridgeError extends Error {
  * and their parts; the bridge's own keys (`fdb-…`).
  */
 const SECRETS =
-  /\b(Bearer\s{1,100})[^\s"',;<>]{4,}|(?<![a-z0-9])(?:d(?:api|ose)[0-9a-z-]{8,}|fdb-[\w-]{8,}|eyJ[\w-]{8,}(?:\.[\w-]*){0,2})/gi;
+  /\b(Bearer\s{1,100})[^\s"',;<>]{4,}|(?<![a-z0-9])(?:d(?:api|ose)[0-9a-z-]{8,}|fd[bk]-[\w-]{8,}|eyJ[\w-]{8,}(?:\.[\w-]*){0,2})/gi;
 
 /** What stands behind the name of a secret, as tools print it. */
 const NAMED =

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { checkClientKey, checkHost, checkOrigin, KEY_HEADER } from "./access.ts";
+import { checkClientKey, checkHost, checkOrigin, KEY_HEADER, shownCredentials } from "./access.ts";
 import type { App } from "./app.ts";
 import { chat } from "./chat.ts";
 import type { DialectName } from "./dialects/dialect.ts";
@@ -18,6 +18,7 @@ import { embeddings } from "./embeddings.ts";
 import { BridgeError, maskSecrets } from "./errors.ts";
 import { type Catalog, countListed, listModels, suggestModel } from "./models/catalog.ts";
 import type { JsonObject } from "./json.ts";
+import { mayAsk } from "./keys/mod.ts";
 import { Exchange } from "./observe/exchange.ts";
 import { parseBody, readText } from "./request.ts";
 
@@ -43,6 +44,8 @@ interface Endpoint {
   readonly dialect?: DialectName;
   /** Whether it answers without the client key, where one is set. @default {false} */
   readonly open?: boolean;
+  /** Whether it tells of others, and so wants an admin's key where each client has one. @default {false} */
+  readonly admin?: boolean;
 }
 
 /** Everything that the bridge answers. The path decides the client's dialect, never the body's shape. */
@@ -76,7 +79,8 @@ const ENDPOINTS: readonly Endpoint[] = [
   { path: "/models/{id}", pattern: /^\/models\/(.+)$/, methods: { GET: model } },
   { path: "/healthz", pattern: /^\/healthz$/, methods: { GET: health }, open: true },
   { path: "/readyz", pattern: /^\/readyz$/, methods: { GET: readiness }, open: true },
-  { path: "/metrics", pattern: /^\/metrics$/, methods: { GET: metrics } },
+  { path: "/usage", pattern: /^\/usage$/, methods: { GET: usage } },
+  { path: "/metrics", pattern: /^\/metrics$/, methods: { GET: metrics }, admin: true },
   { path: "/", pattern: /^\/$/, methods: { GET: home } },
 ];
 
@@ -137,7 +141,7 @@ export function createRouter(app: App): (request: Request) => Promise<Response> 
       origin = checkOrigin(request.headers, app.config);
       if (endpoint === undefined) throw notFound(path);
       const preflight = origin !== undefined && request.method === "OPTIONS";
-      if (!preflight && !endpoint.open) await checkKey(request.headers, app);
+      if (!preflight && !endpoint.open) await checkKey(request.headers, endpoint, app, exchange);
       const rest = endpoint.pattern.exec(path)?.[1] ?? "";
       const response = preflight
         ? allowOrigin(request, endpoint)
@@ -155,8 +159,26 @@ export function createRouter(app: App): (request: Request) => Promise<Response> 
 /** The page's files and data, as they are logged. */
 const PAGE_PATH = /^\/(page\.(css|js)|api\/[a-z-]{1,20})$/;
 
-/** Checks the key of the bridge: its own where it has tokens to lend, else the client key where one is set. */
-async function checkKey(headers: Headers, { key, config }: App): Promise<void> {
+/**
+ * Checks the key: each client's own where there are such, else the bridge's where it has tokens to lend, else
+ * the client key where one is set.
+ */
+async function checkKey(
+  headers: Headers,
+  { admin }: Endpoint,
+  { keys, key, config }: App,
+  exchange: Exchange,
+): Promise<void> {
+  if (keys) {
+    const client = keys.check(headers);
+    exchange.key = client.name;
+    if (!admin || client.admin) return;
+    throw new BridgeError(
+      "forbidden",
+      `The key of ${client.name} may not see this: it needs a key with "admin": true.`,
+      { code: "not_admin" },
+    );
+  }
   if (key) await key.check(headers);
   else checkClientKey(headers, config);
 }
@@ -278,8 +300,16 @@ function estimate(count: JsonObject): Response {
   return Response.json(count, { headers: { [ESTIMATE_HEADER]: "true" } });
 }
 
+/** The list as a client may have it: without the models that its key may not ask. */
+function listFor({ headers }: Request, { keys, catalog }: App): Catalog {
+  const all = catalog();
+  const key = keys?.find(shownCredentials(headers).key);
+  if (key?.models === undefined) return all;
+  return { ...all, models: all.models.filter(({ id }) => mayAsk(key, id)) };
+}
+
 function models(request: Request, { app }: Context): Response {
-  const catalog = app.catalog();
+  const catalog = listFor(request, app);
   if (/[?&]kind=embedding(&|$)/.test(request.url)) {
     return Response.json(listModels(catalog, app.metadata, "embedding"));
   }
@@ -294,14 +324,16 @@ function models(request: Request, { app }: Context): Response {
   return new Response(text, { headers: { "content-type": "application/json" } });
 }
 
-function model(_request: Request, { app, rest }: Context): Response {
+function model(request: Request, { app, rest }: Context): Response {
   let id = rest;
   try {
     id = decodeURIComponent(rest);
   } catch {
     // A stray percent sign is just part of a name that isn't there.
   }
-  const entry = listModels(app.catalog(), app.metadata).data.find((entry) => entry.id === id);
+  const entry = listModels(listFor(request, app), app.metadata).data.find((entry) =>
+    entry.id === id
+  );
   if (entry) return Response.json(entry);
   throw new BridgeError(
     "not_found",
@@ -312,6 +344,20 @@ function model(_request: Request, { app, rest }: Context): Response {
     }`,
     { param: "model", code: "model_not_found" },
   );
+}
+
+/** How many days of usage are told. */
+const USAGE_DAYS = 7;
+
+/** The usage of the last days, by agent: one's own, or everybody's for an admin's key. */
+async function usage({ headers }: Request, { app }: Context): Promise<Response> {
+  const key = app.keys?.find(shownCredentials(headers).key);
+  const rows = await app.usageByClient?.(USAGE_DAYS) ?? [];
+  const { hash: _hash, ...limits } = key ?? { hash: "" };
+  const shown = key === undefined || key.admin
+    ? rows
+    : rows.filter((row) => row.key.startsWith(`${key.name}/`));
+  return Response.json({ days: USAGE_DAYS, ...key && { key: limits }, rows: shown });
 }
 
 function health(_request: Request, { app }: Context): Response {

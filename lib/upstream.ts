@@ -4,8 +4,11 @@
  * @module
  */
 
-import { type Credentials, readCredentials } from "./access.ts";
+import { type Credentials, readCredentials, shownCredentials } from "./access.ts";
 import type { App } from "./app.ts";
+import type { JsonObject } from "./json.ts";
+import { admit } from "./keys/mod.ts";
+import type { Exchange } from "./observe/exchange.ts";
 
 /** A client's headers that are passed on (`gateway.md`): those that tag a request or route it. */
 const PASSED_HEADERS = [
@@ -21,10 +24,37 @@ const PASSED_HEADERS = [
  * @throws {BridgeError} kind `unauthenticated`, where a token is needed and none is shown.
  */
 export function credentialsOf(headers: Headers, app: App): Credentials {
+  if (app.keys) {
+    const { key } = shownCredentials(headers);
+    return app.tokens
+      // The key tells one client's conversations from another's.
+      ? { authorization: `Bearer ${key}`, secrets: [key, ...app.tokens.secrets] }
+      : readCredentials(headers, { ...app.config, clientKey: key });
+  }
   return app.key
     // The list of secrets grows with every token.
     ? { authorization: `Bearer ${app.key.value}`, secrets: app.tokens!.secrets }
     : readCredentials(headers, app.config);
+}
+
+/**
+ * Lets a request through the limits of its client's key, where there are keys; the exchange settles with them
+ * at its end.
+ *
+ * @throws {BridgeError} kind `forbidden` for a model that the key may not ask, `limit` over a limit.
+ */
+export async function admitTo(
+  app: App,
+  exchange: Exchange,
+  headers: Headers,
+  body: JsonObject,
+): Promise<void> {
+  const key = app.keys?.check(headers);
+  const { model } = exchange;
+  if (key === undefined || model === undefined) return;
+  const price = app.price?.(model);
+  const length = Number(headers.get("content-length")) || JSON.stringify(body).length;
+  exchange.settle = await admit({ key, model, body, length, price }, app.counters);
 }
 
 /** What the gateway is told beside the body. A client's other headers are its own business. */

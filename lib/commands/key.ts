@@ -6,7 +6,15 @@
 
 import { BridgeError } from "../errors.ts";
 import { loadBridgeKey, rotateBridgeKey } from "../gateway/tokens/mod.ts";
+import { addClientKey, listClientKeys, removeClientKey } from "./client_keys.ts";
 import type { Start } from "../system/system.ts";
+
+/** What is done with the keys of clients. */
+const CLIENT_KEYS = [
+  { word: "add", words: 2, run: addClientKey },
+  { word: "list", words: 1, run: listClientKeys },
+  { word: "remove", words: 2, run: removeClientKey },
+] as const;
 
 /**
  * Prints the key, and makes it where there is none; with `--rotate` it makes another one. Only the key
@@ -18,10 +26,12 @@ import type { Start } from "../system/system.ts";
  */
 export async function key(start: Start): Promise<number> {
   const { system, line, rows } = start;
+  const action = CLIENT_KEYS.find(({ word }) => word === line.words[0]);
+  if (action && line.words.length === action.words) return await action.run(start, line.words[1]);
   if (line.words.length > 0) {
     throw new BridgeError(
       "usage",
-      `Expected \`fd-bridge key\` or \`fd-bridge key --rotate\`; got \`fd-bridge key ${
+      `Expected \`fd-bridge key\`, \`fd-bridge key --rotate\`, \`key add NAME\`, \`key list\` or \`key remove NAME\`; got \`fd-bridge key ${
         line.words.join(" ")
       }\`.`,
     );

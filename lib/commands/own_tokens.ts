@@ -68,7 +68,10 @@ export async function openTokens(
   if (system.machine === undefined) {
     throw new BridgeError("usage", "Tokens of the bridge's own need a machine with files.");
   }
-  const key = config.clientKey === undefined
+  const key = config.clientKeys !== undefined
+    // Nobody is asked for it: each client has a key of its own.
+    ? new BridgeKey(crypto.randomUUID())
+    : config.clientKey === undefined
     ? await BridgeKey.open({ ...system, files: system.machine.files })
     : new BridgeKey(config.clientKey);
   const tokens = new RenewingTokenSource(found.source, {

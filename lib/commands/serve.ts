@@ -12,6 +12,7 @@ import { BridgeError } from "../errors.ts";
 import { createClient } from "../gateway/client.ts";
 import { checkProxy } from "../gateway/proxy_error.ts";
 import { losesClients, MADE_FOR, urlOf } from "../listen.ts";
+import { KeyRing } from "../keys/mod.ts";
 import { countListed } from "../models/catalog.ts";
 import { LiveModels } from "../models/watch.ts";
 import { Log, type QueuedLog, queuedLog } from "../observe/log.ts";
@@ -78,6 +79,11 @@ export async function prepareServe(given: Start): Promise<Prepared> {
       `${foreign} has no list "models" of names, so it is another program's: passed over. The models are from ${models.catalogue.source}.`,
     );
   }
+  const keys = config.clientKeys === undefined ? undefined : await KeyRing.open({
+    path: config.clientKeys,
+    read: system.readText,
+    tell: (message, well) => log[well ? "info" : "error"](message),
+  });
   const authorities = await readAuthorities(config.caFile, system, config.setBy?.["ca-file"]);
   const client = createClient({ ...config, authorities, proxyFor: proxies.proxyFor });
   let found = await findTokenSource(start, () => client);
@@ -131,6 +137,7 @@ export async function prepareServe(given: Start): Promise<Prepared> {
     log,
     usage: shared ?? usage,
     store,
+    keys,
     telemetry,
     runDoctor: (signal) => doctorText(start, signal),
     client,
@@ -139,6 +146,7 @@ export async function prepareServe(given: Start): Promise<Prepared> {
   if (own) await tryFirstToken(own.tokens);
   await store?.connect();
   const stopWatching = models.watch(POLL);
+  const stopKeys = keys?.watch(POLL);
   let preloading: ReturnType<typeof setTimeout> | undefined;
   return {
     app,
@@ -160,7 +168,7 @@ export async function prepareServe(given: Start): Promise<Prepared> {
           warning: exposure(config),
           proxied: proxies.loopbackProxied,
           color: isColored(system, "err"),
-          key: own?.key.value,
+          key: keys ? (own ? "<your key>" : "<your key>:<your Databricks token>") : own?.key.value,
         }));}
       if (losesClients(Deno.version.deno)) {
         log.warn(
@@ -171,6 +179,7 @@ export async function prepareServe(given: Start): Promise<Prepared> {
     async close() {
       clearTimeout(preloading);
       stopWatching();
+      stopKeys?.();
       app.page?.close();
       await app.close();
       await simulated?.close();

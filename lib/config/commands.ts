@@ -90,10 +90,15 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "key",
-    usage: "[--rotate]",
-    help: "Print the key that a bridge with its own token asks for",
-    most: 0,
-    example: "fd-bridge key",
+    usage: "[--rotate] | add NAME | list | remove NAME",
+    help: "Print the key that agents send; make keys for a team",
+    about: [
+      ["add NAME", "Make a key for a client, in the file of --client-keys"],
+      ["list", "List the clients that have one, and their limits"],
+      ["remove NAME", "Take a client's key away"],
+    ],
+    most: 2,
+    example: "fd-bridge key add ada --client-keys keys.json --tokens-per-day 5000000",
   },
   {
     name: "setup",

@@ -43,6 +43,8 @@ export interface Config {
   readonly logFormat: "text" | "json";
   /** The secret that clients must send, if any. */
   readonly clientKey?: string;
+  /** The file with a key for each client, if there is one. */
+  readonly clientKeys?: string;
   /** The store that is shared with other bridges, if any. */
   readonly store?: StoreAddress;
   /** What the bridges of a store share to encrypt what is in it. */
@@ -231,6 +233,14 @@ export function readConfig(rows: readonly Setting[]): Config {
       }) must be 8 to 256 printable characters without spaces and colons.`,
     );
   }
+  if (clientKey !== undefined && values["client-keys"] !== undefined) {
+    throw new BridgeError(
+      "config",
+      `Both ${setBy["client-key"]} and ${
+        setBy["client-keys"]
+      } are set, one key for all and one for each client: take one of them away.`,
+    );
+  }
   const { store, storeKey } = readStore(values, setBy);
   for (const origin of values["allow-origin"] as string[]) {
     if (!isOrigin(origin)) {
@@ -255,6 +265,7 @@ export function readConfig(rows: readonly Setting[]): Config {
     logLevel: values["log-level"] as LogLevel,
     logFormat: values["log-format"] as "text" | "json",
     clientKey,
+    clientKeys: values["client-keys"] as string | undefined,
     store,
     storeKey,
     allowOrigins: values["allow-origin"] as string[],
@@ -331,12 +342,12 @@ function isOrigin(text: string): boolean {
  */
 export function exposure(config: Config): string | undefined {
   if (isLoopback(config.host)) return undefined;
-  if (config.clientKey === undefined) {
+  if (config.clientKey === undefined && config.clientKeys === undefined) {
     throw new BridgeError(
       "config",
       `${
         config.setBy?.host ?? "--host"
-      } is ${config.host}, which lets other machines in: set --client-key (or FD_BRIDGE_CLIENT_KEY) to a secret that they must send, or listen on 127.0.0.1.`,
+      } is ${config.host}, which lets other machines in: set --client-key (or FD_BRIDGE_CLIENT_KEY) to a secret that they must send, give each its own with --client-keys, or listen on 127.0.0.1.`,
     );
   }
   return `Listening on ${config.host}: other machines can reach the bridge, over plain HTTP. They need the client key.`;

@@ -76,7 +76,7 @@ export class Exchange {
   readonly #recorder: Recorder;
   readonly #method: string;
   readonly #path: string;
-  readonly #client: string;
+  #client: string;
   readonly #time = Date.now();
   readonly #start = performance.now();
   readonly #endSpans: ((record: RequestRecord) => void) | undefined;
@@ -100,6 +100,8 @@ export class Exchange {
   stream: boolean | undefined;
   /** What must not be logged, whoever says it. */
   secrets: readonly string[] = [];
+  /** Gives back what a client's limits have reserved for the request. */
+  settle: ((tokens?: Tokens, cost?: Cost, pieces?: number) => void) | undefined;
   /** Fields that were taken out. */
   dropped: readonly string[] = [];
   /** Bytes of the answer that were sent so far, for the page. */
@@ -123,6 +125,11 @@ export class Exchange {
     recorder.open?.add(this);
     this.#endSpans = recorder.telemetry?.begin(method, path);
     if (!this.#quiet) recorder.requests?.begin(this);
+  }
+
+  /** Whose key the request has shown: the client's name begins with it from now on. */
+  set key(name: string) {
+    this.#client = `${name}/${this.#client}`;
   }
 
   /** What every answer to this request says in its headers. */
@@ -211,6 +218,7 @@ export class Exchange {
     const tokens = readTokens(outcome.usage);
     const price = tokens && this.model ? this.#recorder.price?.(this.model) : undefined;
     const cost = tokens && price ? costOf(tokens, price) : undefined;
+    this.settle?.(tokens, cost, this.pieces);
     const record = this.#record(outcome, duration, tokens, cost);
 
     metrics.count("fd_bridge_requests_total", { path: this.#path, status: String(outcome.status) });

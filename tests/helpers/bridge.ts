@@ -14,6 +14,7 @@ import type { JsonObject } from "../../lib/json.ts";
 import { type RunningServer, serveApp } from "./serve_app.ts";
 import { Log } from "../../lib/observe/log.ts";
 import { parseModels } from "../../lib/models/catalog.ts";
+import type { KeyRing } from "../../lib/keys/mod.ts";
 import type { SharedStore } from "../../lib/store/mod.ts";
 import {
   createSimulator,
@@ -43,6 +44,8 @@ export interface TestBridgeOptions {
   readonly gateway?: FakeGateway;
   /** What is shared with other bridges. */
   readonly store?: SharedStore;
+  /** The keys of clients. */
+  readonly keys?: KeyRing;
 }
 
 /** A bridge under test. */
@@ -174,7 +177,7 @@ export function listeningBridge(
 }
 
 function assemble(
-  { flags = [], env = {}, models = OWN_MODELS, store }: TestBridgeOptions,
+  { flags = [], env = {}, models = OWN_MODELS, store, keys }: TestBridgeOptions,
   gateway: string,
   own?: Client,
 ): { bridge: RunningApp; log: () => string } {
@@ -190,7 +193,7 @@ function assemble(
   const catalogue = parseModels(text, "models.json");
   const catalog = () => catalogue;
   const client = own ?? createClient(config);
-  const bridge = createApp({ config, gateway, version: "test", catalog, log, client, store });
+  const bridge = createApp({ config, gateway, version: "test", catalog, log, client, store, keys });
   return { bridge, log: () => lines.join("") };
 }
 

@@ -70,6 +70,7 @@ function cookieName(headers: Headers): string {
 export class PageKeys {
   readonly #keys: () => readonly string[];
   readonly #now: () => number;
+  readonly #keyOf: (key: string) => string;
   /** When wrong keys were tried, the oldest first; at most {@linkcode MAX_WRONG}. */
   #wrong: number[] = [];
 
@@ -78,10 +79,16 @@ export class PageKeys {
    *
    * @param keys Those in force; none where the page asks for none.
    * @param now The clock.
+   * @param keyOf What is compared of a key that is shown.
    */
-  constructor(keys: () => readonly string[], now: () => number = Date.now) {
+  constructor(
+    keys: () => readonly string[],
+    now: () => number = Date.now,
+    keyOf: (key: string) => string = (key) => key,
+  ) {
     this.#keys = keys;
     this.#now = now;
+    this.#keyOf = keyOf;
   }
 
   /** Whether a request may see the page's data: by its cookie, or by a key in its headers. */
@@ -105,7 +112,7 @@ export class PageKeys {
 
   /** The hash of a key that opens the page; undefined for a wrong one, which is counted. */
   async accepts(key: string): Promise<string | undefined> {
-    const hash = await hashOf(key);
+    const hash = await hashOf(this.#keyOf(key));
     if (await this.#isHash(hash)) return hash;
     if (this.#wrong.length < MAX_WRONG) this.#wrong.push(this.#now());
     return undefined;

@@ -44,6 +44,8 @@ export interface PageContext {
   /** The record of requests. */
   readonly requests: RequestLog;
   /** The totals. */
+  /** What is compared of a key, where {@linkcode keys} aren't the keys themselves. @default the key */
+  readonly keyOf?: (key: string) => string;
   readonly usage: Pick<UsageStore, "groups"> & {
     /** Asks other bridges for their totals first, where there are any. */
     readonly refresh?: () => Promise<void>;
@@ -105,7 +107,7 @@ interface Route {
  * @param context What it shows.
  */
 export function createPage(context: PageContext): Page {
-  const keys = new PageKeys(context.keys);
+  const keys = new PageKeys(context.keys, undefined, context.keyOf);
   const events = new EventHub(context.requests, context.tick);
   const token = crypto.randomUUID();
   const routes = createRoutes(context, keys, events, token);
