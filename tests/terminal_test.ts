@@ -82,3 +82,27 @@ Deno.test("the program ends quietly where the reader of its output has gone", as
   assertEquals((await child.status).code, 0);
   assert(!/broken pipe|os error/i.test(said), said);
 });
+
+Deno.test("Terminal.spin() draws nothing after stop(), even where a tick of its timer was due", () => {
+  const { system, err } = testMachine();
+  const { setInterval } = globalThis;
+  let tick = () => {};
+  globalThis.setInterval = ((callback: () => void) => {
+    tick = callback;
+    return 0;
+  }) as unknown as typeof setInterval;
+  try {
+    const terminal = new Terminal({
+      ...system,
+      terminal: { out: true, err: true, columns: 80 },
+    });
+    const spinner = terminal.spin("Asking");
+    tick();
+    spinner.stop();
+    const before = err();
+    tick();
+    assertEquals(err(), before);
+  } finally {
+    globalThis.setInterval = setInterval;
+  }
+});
