@@ -4,7 +4,8 @@ import { checkLine } from "../lib/doctor/check.ts";
 import { Report } from "../lib/doctor/report.ts";
 import { PROGRAM_FLAGS } from "../scripts/permissions.ts";
 import { currentStdSource, stdFlags } from "../scripts/std_source.ts";
-import { isColored, paintFor } from "../lib/system/terminal.ts";
+import { isColored, paintFor, Terminal } from "../lib/system/terminal.ts";
+import { testMachine } from "./helpers/machine.ts";
 
 /** A terminal, or a pipe, with an environment. */
 function output(terminal: boolean, environment: Record<string, string>) {
