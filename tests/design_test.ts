@@ -24,6 +24,7 @@ const DOORS: Readonly<Record<string, string>> = {
   service: "service.ts",
   setup: "change.ts",
   simulator: "mod.ts",
+  store: "mod.ts",
   system: "system.ts",
 };
 

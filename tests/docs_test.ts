@@ -95,6 +95,19 @@ const ROWS: readonly Row[] = [
     pattern: /^(forge|cline|gemini) /,
     not: "another program's; deno task test:agents runs those that npm has",
   },
+  {
+    pattern: /^(cd deploy|cp .*|mkdir -p config tls|for bridge in .*|sleep 20|done)$/,
+    not: "needs a checkout to deploy from, certificates and Docker",
+  },
+  { pattern: /^curl https:\/\/bridge\.dev/, not: "needs a deployed bridge" },
+  { pattern: /^kubectl /, not: "needs a cluster" },
+  {
+    pattern: /^export \w+="\$\(openssl rand/,
+    check: async (text) => {
+      const { success } = await new Deno.Command("sh", { args: ["-n", "-c", text] }).output();
+      assert(success, text);
+    },
+  },
   { pattern: /^otelcol /, not: "needs the OpenTelemetry Collector" },
 ];
 

@@ -4,7 +4,8 @@ import { checkLine } from "../lib/doctor/check.ts";
 import { Report } from "../lib/doctor/report.ts";
 import { PROGRAM_FLAGS } from "../scripts/permissions.ts";
 import { currentStdSource, stdFlags } from "../scripts/std_source.ts";
-import { isColored, paintFor } from "../lib/system/terminal.ts";
+import { isColored, paintFor, Terminal } from "../lib/system/terminal.ts";
+import { testMachine } from "./helpers/machine.ts";
 
 /** A terminal, or a pipe, with an environment. */
 function output(terminal: boolean, environment: Record<string, string>) {
@@ -81,4 +82,28 @@ Deno.test("the program ends quietly where the reader of its output has gone", as
   const said = await new Response(child.stderr).text();
   assertEquals((await child.status).code, 0);
   assert(!/broken pipe|os error/i.test(said), said);
+});
+
+Deno.test("Terminal.spin() draws nothing after stop(), even where a tick of its timer was due", () => {
+  const { system, err } = testMachine();
+  const { setInterval } = globalThis;
+  let tick = () => {};
+  globalThis.setInterval = ((callback: () => void) => {
+    tick = callback;
+    return 0;
+  }) as unknown as typeof setInterval;
+  try {
+    const terminal = new Terminal({
+      ...system,
+      terminal: { out: true, err: true, columns: 80 },
+    });
+    const spinner = terminal.spin("Asking");
+    tick();
+    spinner.stop();
+    const before = err();
+    tick();
+    assertEquals(err(), before);
+  } finally {
+    globalThis.setInterval = setInterval;
+  }
 });

@@ -198,7 +198,10 @@ export class Terminal {
     const paint = paintFor(this.#system, "err");
     let shown = text;
     let frame = 0;
+    let stopped = false;
     const draw = () => {
+      // A tick that was due when the timer was cleared may still come.
+      if (stopped) return;
       const mark = FRAMES[frame++ % FRAMES.length];
       this.#system.err(`\r${paint("cyan", mark)} ${printable(shown, 76)}\x1b[K`);
     };
@@ -212,6 +215,7 @@ export class Terminal {
         draw();
       },
       stop: () => {
+        stopped = true;
         clearInterval(timer);
         this.#system.err("\r\x1b[K");
       },

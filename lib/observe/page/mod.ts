@@ -43,9 +43,9 @@ export interface PageContext {
   readonly version: string;
   /** The record of requests. */
   readonly requests: RequestLog;
-  /** The totals. */
   /** What is compared of a key, where {@linkcode keys} aren't the keys themselves. @default the key */
   readonly keyOf?: (key: string) => string;
+  /** The totals. */
   readonly usage: Pick<UsageStore, "groups"> & {
     /** Asks other bridges for their totals first, where there are any. */
     readonly refresh?: () => Promise<void>;
