@@ -111,14 +111,21 @@ export function startRawGateway(answer: RawAnswer, options: RawOptions = {}): Ra
         close();
       }
     };
-    const answered = () => {
+    const reply = async (request: RawRequest) => {
+      open++;
+      unanswered++;
+      try {
+        await answer(request);
+      } catch {
+        close();
+      }
       if (closed) return;
       unanswered--;
       open--;
     };
     try {
       if (!tls) (socket as Deno.TcpConn).setNoDelay(true);
-      const reader = new RequestReader(socket, resets ? 16 : 64 * 1024);
+      const reader = new RequestReader(socket, resets ? 16 : Infinity);
       for (let read = await reader.next(!resets); read; read = await reader.next(true)) {
         const { head, bytes } = read;
         const request: RawRequest = {
@@ -136,9 +143,7 @@ export function startRawGateway(answer: RawAnswer, options: RawOptions = {}): Ra
         };
         if (keeps) requests.push(request);
         waiters.get(count)?.(request);
-        open++;
-        unanswered++;
-        const done = (async () => await answer(request))().catch(close).finally(answered);
+        const done = reply(request);
         answering.add(done);
         void done.then(() => answering.delete(done));
         // Reading on would leave nothing unread.
@@ -201,7 +206,7 @@ class RequestReader {
 
   /** The next request, or undefined when the client has closed the connection. */
   async next(withBody: boolean): Promise<{ head: string; bytes: Uint8Array } | undefined> {
-    const end = await this.#find("\r\n\r\n", 0);
+    const end = await this.#lineEnd(true);
     if (end === -1) return undefined;
     const head = decoder.decode(this.#take(end));
     if (!withBody) return { head, bytes: new Uint8Array() };
@@ -211,20 +216,17 @@ class RequestReader {
     return bytes && { head, bytes };
   }
 
-  /** The end of the first marker, read until it is there; -1 where it never comes. */
-  async #find(marker: string, from: number): Promise<number> {
-    for (;;) {
-      for (let at = from; at + marker.length <= this.#filled; at++) {
-        at = this.#buffer.indexOf(13, at);
-        if (at === -1 || at + marker.length > this.#filled) break;
-        const found = this.#buffer.subarray(at, at + marker.length);
-        if (found.every((byte, index) => byte === marker.charCodeAt(index))) {
-          return at + marker.length;
-        }
+  /** The length up to the end of a line, or of an empty line; -1 where it never comes. */
+  async #lineEnd(empty = false): Promise<number> {
+    let from = 0;
+    do {
+      const bytes = this.#buffer.subarray(0, this.#filled);
+      for (let at = from; (at = bytes.indexOf(10, at)) !== -1; at++) {
+        if (!empty || (bytes[at - 1] === 13 && bytes[at - 2] === 10)) return at + 1;
       }
-      from = Math.max(from, this.#filled - marker.length + 1);
-      if (!await this.#read()) return -1;
-    }
+      from = bytes.length;
+    } while (await this.#read());
+    return -1;
   }
 
   /** A body of a known length; undefined where it breaks off. */
@@ -237,7 +239,7 @@ class RequestReader {
   async #chunks(): Promise<Uint8Array | undefined> {
     const parts: Uint8Array[] = [];
     for (;;) {
-      const line = await this.#find("\r\n", 0);
+      const line = await this.#lineEnd();
       if (line === -1) return undefined;
       const size = parseInt(decoder.decode(this.#take(line)), 16);
       const part = await this.#exactly(size + 2);
