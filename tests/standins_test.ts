@@ -187,16 +187,42 @@ conform("parse() drops what is no name", parse, stdParse, (parse) => {
   deepStrictEqual(warnings.length, 2);
 });
 
-Deno.test("stand-in: parse() leaves $NAME as it is, unlike the real one", () => {
-  deepStrictEqual({ ...parse("A=$HOME\nB=${HOME:-x}") }, { A: "$HOME", B: "${HOME:-x}" });
-});
+/** Files with references → what becomes of them. `NOPE_…` is set nowhere. */
+const REFERENCES: typeof ENV_FILES = [
+  { text: "A=b\nB=$A\nC=${A}", gives: { A: "b", B: "b", C: "b" } },
+  { text: "B=$A-${A}/$A\nA=b", gives: { A: "b", B: "b-b/b" } },
+  { text: "A=b\nB=$A\nC=x$B", gives: { A: "b", B: "b", C: "xb" } },
+  { text: "A='b c'\nB=\"d\"\nC=$A!$B", gives: { A: "b c", B: "d", C: "b c!d" } },
+  { text: "A=b\nB='$A'\nC=\"$A\"\nD=$B", gives: { A: "b", B: "$A", C: "$A", D: "b" } },
+  { text: "A=${NOPE_1:-x}\nB=$NOPE_1:-/x/y", gives: { A: "x", B: "/x/y" } },
+  { text: "A=b\nB=${A:-x}\nC=$A:-x", gives: { A: "b", B: "b", C: "b" } },
+  { text: "A=${NOPE_1:-${NOPE_2:-x}}\nB=$NOPE_1:-$NOPE_2:-x", gives: { A: "x", B: "x" } },
+  { text: "A=b\nB=${NOPE_1:-${A:-x}}", gives: { A: "b", B: "b" } },
+  { text: "A=b\nB=\\$A\nC=\\${A}", gives: { A: "b", B: "\\$A", C: "\\b" } },
+  { text: "A=$NOPE_1\nB=${NOPE_1}x", gives: { A: "undefined", B: "undefinedx" } },
+  { text: "A=$STANDINS_TEST\nB=$B_1\nB_1=", gives: { A: "from outside", B: "", B_1: "" } },
+  { text: "A=a$\nB=$-\nC=$ {A}\nD=b # $A", gives: { A: "a$", B: "$-", C: "$ {A}", D: "b" } },
+];
+
+for (const { text, gives } of REFERENCES) {
+  conform(`parse() expands ${JSON.stringify(text)}`, parse, stdParse, (parse) => {
+    Deno.env.set("STANDINS_TEST", "from outside");
+    try {
+      deepStrictEqual({ ...parse(text) }, gives);
+    } finally {
+      Deno.env.delete("STANDINS_TEST");
+    }
+  });
+}
 
 compare("parse() reads random files alike", (roll) => {
   const { warn } = console;
   console.warn = () => {};
   try {
     const pieces = ["A", "B_1", "=", "=", " ", "\n", "\r\n", "'", '"', "#", "\\n", "\\", "export "];
-    pieces.push("x y", "1", "\t", "`", "é");
+    pieces.push("x y", "1", "\t", "`", "é", "\r", "\u2028", "$", "\\$");
+    // None that the text sets: one that led to itself would never end.
+    pieces.push("$NOPE_1", "${NOPE_1}", "${NOPE_1:-x}", "$NOPE_1:-x", "${NOPE_1:-${NOPE_2:-x}}");
     for (let i = 0; i < 20_000; i++) {
       const text = Array.from({ length: roll(15) }, () => pieces[roll(pieces.length)]).join("");
       deepStrictEqual(parse(text), stdParse(text), JSON.stringify(text));
