@@ -209,7 +209,7 @@ Deno.test("enrich() makes a refusal in words a content_filter, which ForgeCode d
   assertEquals(reasonOf(chunksOf([delta({ refusal: "", content: "a" }, "stop")])), "stop");
 });
 
-Deno.test("enrich() mends usage, keeps it off chunks where it isn't complete, and tells the rest at the end", () => {
+Deno.test("enrich() repairs usage, keeps it off chunks where it isn't complete, and tells the rest at the end", () => {
   const nulls = { prompt_tokens: 7, completion_tokens: null, total_tokens: null };
   const chunks = chunksOf([
     { ...delta({ content: "a" }), usage: nulls },

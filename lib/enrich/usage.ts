@@ -68,17 +68,17 @@ function details(value: unknown, required?: string): JsonObject | undefined {
 }
 
 /**
- * Mends the `usage` of one stream. Some families send the prompt's count first and the completion's
+ * Normalizes the `usage` of one stream. Some families send the prompt's count first and the completion's
  * last, or nulls on every chunk but the last: what was seen is kept until the counts are complete.
  *
  * @example
  * ```ts
  * import { UsageNormalizer } from "./usage.ts";
  *
- * const mender = new UsageNormalizer();
- * const early = mender.normalize({ prompt_tokens: 7, completion_tokens: null, total_tokens: null });
+ * const normalizer = new UsageNormalizer();
+ * const early = normalizer.normalize({ prompt_tokens: 7, completion_tokens: null, total_tokens: null });
  * if (early !== undefined) throw new Error("not complete yet: not there");
- * const late = mender.normalize({ completion_tokens: 5 });
+ * const late = normalizer.normalize({ completion_tokens: 5 });
  * if (late?.total_tokens !== 12) throw new Error("complete");
  * ```
  */

@@ -187,8 +187,8 @@ function assemble(
     write: (line) => lines.push(line),
   });
   const text = typeof models === "string" ? models : JSON.stringify(models);
-  const catalogue = parseModels(text, "models.json");
-  const catalog = () => catalogue;
+  const list = parseModels(text, "models.json");
+  const catalog = () => list;
   const client = own ?? createClient(config);
   const bridge = createApp({ config, gateway, version: "test", catalog, log, client, store });
   return { bridge, log: () => lines.join("") };

@@ -76,7 +76,7 @@ export function startFaultBridge(
       for (const waiter of waiters) waiter();
     },
   });
-  const catalogue = parseModels(
+  const list = parseModels(
     JSON.stringify({
       models: [
         { id: MODELS.chat, endpoint: "mlflow" },
@@ -85,7 +85,7 @@ export function startFaultBridge(
     }),
     "the test's list",
   );
-  const catalog = () => catalogue;
+  const catalog = () => list;
   const client = createClient(config);
   const bridge = createApp({ config, gateway, version: "test", catalog, log, client });
   const server = serveApp(bridge);

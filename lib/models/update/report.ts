@@ -42,7 +42,7 @@ export interface ModelRow {
 /**
  * The rows of a list; what the file says of a model wins over what is known of its family.
  *
- * @param catalogue The list.
+ * @param catalog The list.
  * @param source Where it stands.
  *
  * @example
@@ -54,15 +54,15 @@ export interface ModelRow {
  * if (row.surface !== "cursor" || row.context !== 400_000) throw new Error("its family's");
  * ```
  */
-export function modelRows(catalogue: Catalog, source: ModelRow["source"]): ModelRow[] {
-  return catalogue.models.map((entry) => {
+export function modelRows(catalog: Catalog, source: ModelRow["source"]): ModelRow[] {
+  return catalog.models.map((entry) => {
     const known = metadataOf(entry.id);
     const said = Array.isArray(entry.supported_parameters) ? entry.supported_parameters : undefined;
-    const route = routeIn(catalogue, entry.id);
+    const route = routeIn(catalog, entry.id);
     return {
       id: entry.id,
       surface: entry.endpoint ?? route?.surface ?? null,
-      dialect: dialectIn(catalogue, entry.endpoint) ?? route?.dialect ?? null,
+      dialect: dialectIn(catalog, entry.endpoint) ?? route?.dialect ?? null,
       context: numberIn(entry.context_length) ?? known?.context ?? null,
       output: numberIn(entry.max_output_tokens) ?? known?.output ?? null,
       tools: said?.includes("tools") ?? known?.tools ?? null,
@@ -84,9 +84,9 @@ function numberIn(value: unknown): number | undefined {
   return typeof value === "number" ? value : undefined;
 }
 
-function routeIn(catalogue: Catalog, id: string): ReturnType<typeof routeOf> | undefined {
+function routeIn(catalog: Catalog, id: string): ReturnType<typeof routeOf> | undefined {
   try {
-    return routeOf(catalogue, id, "chat");
+    return routeOf(catalog, id, "chat");
   } catch {
     return undefined;
   }
@@ -94,11 +94,11 @@ function routeIn(catalogue: Catalog, id: string): ReturnType<typeof routeOf> | u
 
 /** What the user's own choice of a surface speaks; the road may lead to another one that is made for chats. */
 function dialectIn(
-  catalogue: Catalog,
+  catalog: Catalog,
   alias: string | undefined,
 ): ModelRow["dialect"] | undefined {
   if (alias === undefined) return undefined;
-  return catalogue.endpoints[alias].endsWith("/responses") ? "responses" : "chat";
+  return catalog.endpoints[alias].endsWith("/responses") ? "responses" : "chat";
 }
 
 /**
@@ -128,8 +128,8 @@ export function tokensText(tokens: number | null): string {
  * import { parseModels } from "../catalog.ts";
  * import { modelRows, modelTable } from "./report.ts";
  *
- * const catalogue = parseModels('{"models": ["databricks-gpt-5"]}', "models.json");
- * const table = modelTable(modelRows(catalogue, "file"), (_color, text) => text);
+ * const catalog = parseModels('{"models": ["databricks-gpt-5"]}', "models.json");
+ * const table = modelTable(modelRows(catalog, "file"), (_color, text) => text);
  * if (!table.includes("databricks-gpt-5  cursor   400K     reasoning  1.25/10")) throw new Error(table);
  * ```
  */

@@ -21,7 +21,7 @@ import { parseModels, routeOf } from "../lib/models/catalog.ts";
 import type { Files } from "../lib/system/system.ts";
 import { randomFromEnvironment } from "./helpers/random.ts";
 
-const FIXTURES = new URL("./fixtures/catalogue/", import.meta.url);
+const FIXTURES = new URL("./fixtures/catalog/", import.meta.url);
 
 /** The five models that every layout holds. */
 const FIVE = [
@@ -156,13 +156,13 @@ Deno.test("compare() finds what is new, gone and back, and leaves foreign names 
 });
 
 Deno.test("compare() takes databricks-x and system.ai.x for one model", () => {
-  const catalogue = parseModels('{"models": ["databricks-kimi-k3"]}', "m");
-  assertEquals(compare(catalogue, [{ id: "system.ai.kimi-k3" }]), []);
+  const catalog = parseModels('{"models": ["databricks-kimi-k3"]}', "m");
+  assertEquals(compare(catalog, [{ id: "system.ai.kimi-k3" }]), []);
 });
 
 Deno.test("compare() offers no surface that the list has taken away", () => {
-  const catalogue = parseModels('{"endpoints": {"cursor": null}, "models": []}', "m");
-  const [change] = compare(catalogue, [{ id: "databricks-gpt-5" }]);
+  const catalog = parseModels('{"endpoints": {"cursor": null}, "models": []}', "m");
+  const [change] = compare(catalog, [{ id: "databricks-gpt-5" }]);
   assertEquals(change.surface, undefined);
 });
 
@@ -183,9 +183,9 @@ Deno.test("applyChanges() keeps every byte that it needn't change", () => {
 });
 
 Deno.test("applyChanges() with prune takes out what is gone, also what was marked before", () => {
-  const catalogue = parseModels(OWN, "m");
+  const catalog = parseModels(OWN, "m");
   const offers = [{ id: "databricks-gpt-6-sol" }];
-  const text = applyChanges(OWN, compare(catalogue, offers, { prune: true }));
+  const text = applyChanges(OWN, compare(catalog, offers, { prune: true }));
   assertEquals(
     parseModels(text, "m").models.map(({ id }) => id),
     ["databricks-gpt-6-sol", "our-agent"],
@@ -193,7 +193,7 @@ Deno.test("applyChanges() with prune takes out what is gone, also what was marke
 });
 
 Deno.test("the editing functions give JSON of the same meaning for any layout", () => {
-  const random = randomFromEnvironment("catalogue");
+  const random = randomFromEnvironment("catalog");
   for (let round = 0; round < 300; round++) {
     const count = random.integer(0, 4);
     const models = Array.from({ length: count }, (_, at) => {
@@ -364,8 +364,8 @@ Deno.test("parseModels() reads 20,000 models in a second, and refuses 200,000 wi
       models: Array.from({ length: count }, (_, at) => ({ id: `databricks-m-${at}` })),
     });
   const start = performance.now();
-  const catalogue = parseModels(list(20_000), "m.json");
-  for (const { id } of catalogue.models) routeOf(catalogue, id, "chat");
+  const catalog = parseModels(list(20_000), "m.json");
+  for (const { id } of catalog.models) routeOf(catalog, id, "chat");
   assert(performance.now() - start < 1000);
   const error = assertThrows(() => parseModels(list(200_000), "m.json"), BridgeError);
   assertEquals(error.message, "m.json: too many models: expected 100,000 at most, got 200,000.");
