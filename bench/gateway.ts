@@ -18,6 +18,8 @@ import {
   STREAM_HEAD,
 } from "../tests/helpers/raw_gateway.ts";
 
+export type { RawGateway };
+
 /** What a request asks for. */
 export interface Order {
   /** Whether a stream is wanted. */

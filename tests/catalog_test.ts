@@ -14,7 +14,7 @@ import {
 import { writeAtomically } from "../lib/system/atomic.ts";
 import { addEntry, inHouseStyle, markGone, removeEntry } from "../lib/models/update/document.ts";
 import { applyChanges, compare } from "../lib/models/update/merge.ts";
-import { findModelNames, isChatModel, readNames } from "../lib/models/update/names.ts";
+import { isChatModel, readNames } from "../lib/models/update/names.ts";
 import { BridgeError } from "../lib/errors.ts";
 import { machine } from "../lib/system/machine.ts";
 import { parseModels, routeOf } from "../lib/models/catalog.ts";
@@ -45,15 +45,15 @@ const LAYOUTS: readonly [file: string, names: readonly string[]][] = [
 ];
 
 for (const [file, names] of LAYOUTS) {
-  Deno.test(`findModelNames() finds the five models of ${file}, and nothing else`, async () => {
-    assertEquals(findModelNames(await Deno.readTextFile(new URL(file, FIXTURES))), names);
+  Deno.test(`readNames() finds the five models of ${file}, and nothing else`, async () => {
+    assertEquals(readNames(await Deno.readTextFile(new URL(file, FIXTURES))).names, names);
   });
 }
 
-Deno.test("findModelNames() reads UTF-16, as PowerShell writes it", async () => {
+Deno.test("readNames() reads UTF-16, as PowerShell writes it", async () => {
   const text = await Deno.readTextFile(new URL("four_lines.txt", FIXTURES));
   const bytes = [0xff, 0xfe, ...[...text].flatMap((char) => [char.charCodeAt(0), 0])];
-  assertEquals(findModelNames(new TextDecoder().decode(new Uint8Array(bytes))), FIVE);
+  assertEquals(readNames(new TextDecoder().decode(new Uint8Array(bytes))).names, FIVE);
 });
 
 const EDGES: readonly [text: string, names: string][] = [
@@ -93,17 +93,17 @@ const EDGES: readonly [text: string, names: string][] = [
 ];
 
 for (const [text, names] of EDGES) {
-  Deno.test(`findModelNames() reads ${JSON.stringify(text)} as ${names || "no name"}`, () => {
-    assertEquals(findModelNames(text).join(" "), names);
+  Deno.test(`readNames() reads ${JSON.stringify(text)} as ${names || "no name"}`, () => {
+    assertEquals(readNames(text).names.join(" "), names);
   });
 }
 
-Deno.test("findModelNames() gets through a text made against it", () => {
+Deno.test("readNames() gets through a text made against it", () => {
   // Quadratic matching would need minutes for this.
   const text = "databricks-" + "a-".repeat(200_000) + " " + "system.ai.".repeat(50_000);
-  assertEquals(findModelNames(text).filter((name) => name.length < 1000), []);
+  assertEquals(readNames(text).names.filter((name) => name.length < 1000), []);
   for (const piece of ["<!--", "<script>", "<!-- --><script", "aB", "databricks-aB"]) {
-    findModelNames(piece.repeat(100_000));
+    readNames(piece.repeat(100_000));
   }
 });
 

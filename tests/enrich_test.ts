@@ -1,10 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import {
-  type Chunk,
-  ChunkEnricher,
-  type ChunkEnricherOptions,
-  FINISH_REASONS,
-} from "../lib/enrich/chunks.ts";
+import type { ChunkEnricherOptions } from "../lib/enrich/choice.ts";
+import { type Chunk, ChunkEnricher } from "../lib/enrich/chunks.ts";
+import { FINISH_REASONS } from "../lib/enrich/finish_reason.ts";
 import { decoderFor } from "../lib/dialects/registry.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { ToolCallCache } from "../lib/adapt/tool_call_cache.ts";

@@ -43,7 +43,7 @@ const NO_RESULT = "(no result: the call was not completed)";
 const EMPTY_RESULT = "(no output)";
 
 /** The rules, in the order in which they are applied. */
-export const HISTORY_RULES: readonly HistoryRule[] = [
+const HISTORY_RULES: readonly HistoryRule[] = [
   {
     what:
       "tokens of the model's own format go from the names of calls: `shell<|channel|>commentary`",

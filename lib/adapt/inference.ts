@@ -27,7 +27,7 @@ export interface GatewayRefusal {
 }
 
 /** Statuses with which a request is refused before anything was generated. */
-export const REFUSAL_STATUSES: ReadonlySet<number> = new Set([400, 404, 422, 500, 501]);
+const REFUSAL_STATUSES: ReadonlySet<number> = new Set([400, 404, 422, 500, 501]);
 
 /** Where the bridge's own advice begins in a message. */
 const ADVICE = " [fd-bridge: ";

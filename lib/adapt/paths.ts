@@ -111,7 +111,7 @@ const TOOL_DATA = new Set(["input", "output", "response"]);
  * @param names The names that are looked for.
  * @param open Names of fields to look into although their fields are the user's.
  */
-export function findFields(
+function findFields(
   body: JsonObject,
   names: ReadonlySet<string>,
   open: ReadonlySet<string> = new Set(),

@@ -58,15 +58,8 @@ export function discover(url: URL, workspace: Workspace): Response | undefined {
  * @param bareName The model's name without prefix.
  * @param embedding Whether it is an embedding model.
  * @returns API types such as `mlflow/v1/chat/completions`.
- *
- * @example
- * ```ts
- * import { apiTypesOf } from "./discovery.ts";
- *
- * if (!apiTypesOf("gpt-5", false).includes("openai/v1/responses")) throw new Error("unexpected");
- * ```
  */
-export function apiTypesOf(bareName: string, embedding: boolean): string[] {
+function apiTypesOf(bareName: string, embedding: boolean): string[] {
   if (embedding) return ["mlflow/v1/embeddings"];
   const family = familyOf(bareName);
   return [

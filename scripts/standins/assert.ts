@@ -18,6 +18,7 @@ import { inspect } from "node:util";
 
 /** What every assertion throws that does not hold. */
 export class AssertionError extends Error {
+  /** Its name, as stack traces show it. */
   override name = "AssertionError";
 }
 

@@ -8,17 +8,14 @@ import { BridgeError } from "../../errors.ts";
 import { decodeContinuity } from "../../enrich/continuity.ts";
 import { isObject, type JsonObject } from "../../json.ts";
 import { familyOf } from "../../models/families.ts";
-import { checkFields, type FieldRules, wrongType } from "../check.ts";
+import { checkFields, type FieldRules, OBJECT, OBJECTS, wrongType } from "../check.ts";
 import type { DialectContext, RequestSummary } from "../dialect.ts";
 
 const FIELDS: FieldRules = {
-  generationConfig: { expected: "an object", fits: isObject },
-  systemInstruction: { expected: "an object", fits: isObject },
-  tools: {
-    expected: "an array of objects",
-    fits: (value) => Array.isArray(value) && value.every(isObject),
-  },
-  toolConfig: { expected: "an object", fits: isObject },
+  generationConfig: OBJECT,
+  systemInstruction: OBJECT,
+  tools: OBJECTS,
+  toolConfig: OBJECT,
 };
 
 /** Method of the API → whether it streams. */

@@ -10,7 +10,7 @@ import type { BridgeError } from "../../errors.ts";
 import { isObject, type JsonObject, toJson } from "../../json.ts";
 import type { DialectContext, StreamEncoder } from "../dialect.ts";
 import { completionChunk } from "../completion_chunk.ts";
-import { inputOf, isJson, textOf } from "./blocks.ts";
+import { beginMessage, inputOf, isJson, textOf } from "./blocks.ts";
 import { callCutOff, errorEvent } from "./error.ts";
 import { encodeStopReason } from "./stop_reason.ts";
 import { encodeUsage } from "./usage.ts";
@@ -123,16 +123,8 @@ export class MessagesEncoder implements StreamEncoder {
 
   #begin({ usage }: JsonObject): void {
     if (this.#message !== undefined) return;
-    this.#message = {
-      id: this.#context.makeId("msg_"),
-      type: "message",
-      role: "assistant",
-      model: this.#context.model,
-      content: [],
-      stop_reason: null,
-      stop_sequence: null,
-      usage: encodeUsage(usage),
-    };
+    const { makeId, model } = this.#context;
+    this.#message = beginMessage(makeId("msg_"), model, encodeUsage(usage));
     this.#write("message_start", { message: this.#message });
   }
 

@@ -12,7 +12,7 @@ import type { DialectContext, SseEvent, StreamCore, StreamOutcome } from "../dia
 import { isMessage } from "./decoder.ts";
 import { PING } from "./encoder.ts";
 import { brokenOff, callCutOff, errorEvent } from "./error.ts";
-import { isJson, textOf } from "./blocks.ts";
+import { beginMessage, deltasOf, emptied, isEmptyInput, isJson, textOf } from "./blocks.ts";
 import { decodeStopReason } from "./stop_reason.ts";
 import { wholeUsage } from "./usage.ts";
 
@@ -41,10 +41,6 @@ const CUT: ReadonlySet<unknown> = new Set(["max_tokens", "model_context_window_e
 
 /** The name of a call that has none: clients refuse an empty one, and say so to the model. */
 const UNNAMED = "unnamed_tool";
-
-function isEmpty(input: unknown): boolean {
-  return !isObject(input) || Object.keys(input).length === 0;
-}
 
 /** Whether a block can end here: half of a call's input can't. */
 function isComplete({ block, json }: OpenBlock): boolean {
@@ -149,16 +145,9 @@ export class MessagesNormalizer implements StreamCore {
   #begin(message: JsonObject): string {
     if (this.#message !== undefined) return "";
     if (isObject(message.usage)) this.#usage = message.usage;
-    this.#message = {
-      id: textOf(message.id) || this.#context.makeId("msg_"),
-      type: "message",
-      role: "assistant",
-      model: this.#context.model,
-      content: [],
-      stop_reason: null,
-      stop_sequence: null,
-      usage: wholeUsage(this.#usage),
-    };
+    const { makeId, model } = this.#context;
+    const id = textOf(message.id) || makeId("msg_");
+    this.#message = beginMessage(id, model, wholeUsage(this.#usage));
     return write("message_start", { message: this.#message });
   }
 
@@ -249,7 +238,7 @@ export class MessagesNormalizer implements StreamCore {
         return "";
       }
       block.input = JSON.parse(json);
-    } else if (block.type === "tool_use" && isEmpty(block.input)) {
+    } else if (block.type === "tool_use" && isEmptyInput(block.input)) {
       this.#bare = { index, block };
       return "";
     }
@@ -333,41 +322,6 @@ export class MessagesNormalizer implements StreamCore {
     const { stop_reason, stop_sequence, usage } = message;
     return out + this.#finish({ delta: { stop_reason, stop_sequence }, usage }) +
       (this.#ended ? "" : this.end());
-  }
-}
-
-/** A block as its start has it. */
-function emptied(block: JsonObject): JsonObject {
-  switch (block.type) {
-    case "text":
-      return { ...block, text: "" };
-    case "thinking":
-      return { ...block, thinking: "", signature: "" };
-    case "tool_use":
-      return { ...block, input: {} };
-    default:
-      return block;
-  }
-}
-
-/** What fills an emptied block. */
-function deltasOf(block: JsonObject): JsonObject[] {
-  switch (block.type) {
-    case "text":
-      return [{ type: "text_delta", text: block.text }];
-    case "thinking":
-      return [
-        { type: "thinking_delta", thinking: block.thinking },
-        ...textOf(block.signature) === ""
-          ? []
-          : [{ type: "signature_delta", signature: block.signature }],
-      ];
-    case "tool_use":
-      return isEmpty(block.input)
-        ? []
-        : [{ type: "input_json_delta", partial_json: JSON.stringify(block.input) }];
-    default:
-      return [];
   }
 }
 

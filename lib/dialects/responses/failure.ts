@@ -72,3 +72,15 @@ export function callCutOff(name: string, length: number, tokens?: number): Bridg
     { code: "tool_call_incomplete" },
   );
 }
+
+/** The error of a response that failed without a reason. */
+export const FAILED = {
+  code: "server_error",
+  message: "The model's answer failed, and the gateway didn't say why. Try again.",
+};
+
+/** The error of a response that was cancelled. */
+export const CANCELLED = {
+  code: "cancelled",
+  message: "The model's answer was cancelled at the gateway before it was complete.",
+};

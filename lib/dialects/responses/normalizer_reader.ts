@@ -10,7 +10,7 @@ import { isObject, type JsonObject } from "../../json.ts";
 import type { DialectContext } from "../dialect.ts";
 import { callCutOff } from "./failure.ts";
 import { UNNAMED } from "./input.ts";
-import type { Item, Slot } from "./items.ts";
+import type { Item, Slot } from "./item.ts";
 import type { OutputItem } from "./output_item.ts";
 import { idOf, isJson, place, textOf } from "./read.ts";
 import { type ResponseEnd, ResponsesReader } from "./reader.ts";

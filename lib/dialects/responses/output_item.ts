@@ -5,7 +5,7 @@
  */
 
 import { isObject, type JsonObject } from "../../json.ts";
-import type { Slot } from "./items.ts";
+import type { Slot } from "./item.ts";
 
 /** A part of a message's or a reasoning item's content. */
 interface Part {

@@ -7,10 +7,12 @@
  */
 
 import { isObject, type JsonObject } from "../../json.ts";
-import type { CallScope } from "../dialect.ts";
 import { PART_EVENTS, type PartEvent, TERMINAL_EVENTS } from "./events.ts";
+import { CANCELLED, FAILED } from "./failure.ts";
 import { UNNAMED } from "./input.ts";
-import { type Item, type ItemSighting, ItemTable, type Slot } from "./items.ts";
+import type { Item, Slot } from "./item.ts";
+import { type ItemSighting, ItemTable } from "./items.ts";
+import { keepReasoning, keepReasoningFor, type ReasoningKeeper } from "./reasoning.ts";
 import {
   asObject,
   cleanName,
@@ -25,23 +27,13 @@ import {
 } from "./read.ts";
 
 /** What a {@linkcode ResponsesReader} needs to know. */
-export interface ResponsesReaderOptions {
-  /** Where encrypted reasoning items are kept, under the ids of the calls that they led to. */
-  memory?: CallScope;
-  /** The model that was asked for: reasoning items are sent back to no other. */
-  model?: string;
+export interface ResponsesReaderOptions extends ReasoningKeeper {
   /**
    * The names of the tools that the client offered. A call to any other may have been run by the
    * gateway itself, and is held until that is known. All calls count as the client's where missing.
    */
   offered?: ReadonlySet<string>;
 }
-
-/**
- * The shortest id under which reasoning is kept, in characters. Shorter ones are mere counters
- * (`call_0`), which other conversations use as well: theirs would be given this one's thoughts.
- */
-const MIN_MEMORABLE_ID = 10;
 
 /** The most items of one stream. No answer comes near; each costs memory. */
 const MAX_ITEMS = 4096;
@@ -83,7 +75,7 @@ export abstract class ResponsesReader {
   }
 
   /**
-   * Whether the stream may close here: its last word on the response's state was that it ended.
+   * Whether the stream may close here: the last event about the response's state was a terminal one.
    * Responses streams usually have no `[DONE]`.
    */
   get ended(): boolean {
@@ -242,7 +234,9 @@ export abstract class ResponsesReader {
     const item = this.items.close(sighting);
     this.#complete(item, raw, sighting);
     this.closed(item, raw);
-    if (item.group !== undefined) this.#remember(item.group.reasoning, item.group.calls);
+    if (item.group !== undefined) {
+      keepReasoningFor(item.group.calls, item.group.reasoning, this.#options);
+    }
   }
 
   #name(item: Item, raw: JsonObject): void {
@@ -355,7 +349,7 @@ export abstract class ResponsesReader {
     if (status === "completed") {
       this.#settleCalls(response.id === undefined || response.id === this.#responseId);
     }
-    this.#rememberAll(items.length > 0 ? items : this.items.current());
+    keepReasoning(items.length > 0 ? items : this.items.current(), this.#options);
 
     if (status === "failed" || status === "cancelled") {
       const error = isObject(response.error) ? response.error : {};
@@ -392,46 +386,8 @@ export abstract class ResponsesReader {
     }
   }
 
-  /** Keeps reasoning items under the ids of the calls that they led to, in the order of a final list. */
-  #rememberAll(items: readonly Item[]): void {
-    let reasoning: Item[] = [];
-    let calls: Item[] = [];
-    for (const item of items) {
-      if (item.kind === "reasoning" && item.replayable !== undefined) {
-        if (calls.length > 0) {
-          this.#remember(reasoning, calls);
-          reasoning = [];
-          calls = [];
-        }
-        reasoning.push(item);
-      } else if (item.kind === "call") calls.push(item);
-    }
-    this.#remember(reasoning, calls);
-  }
-
-  #remember(reasoning: readonly Item[], calls: readonly Item[]): void {
-    const { memory, model } = this.#options;
-    if (memory === undefined || calls.length === 0) return;
-    const items = reasoning.flatMap(({ replayable }) => replayable ? [replayable] : []);
-    if (items.length === 0) return;
-    for (const { sentId } of calls) {
-      if (sentId.length < MIN_MEMORABLE_ID) continue;
-      memory.set(sentId, model === undefined ? { items } : { items, model });
-    }
-  }
-
   #fail(error: JsonObject): void {
     this.#ended = true;
     this.fail(error);
   }
 }
-
-const FAILED = {
-  code: "server_error",
-  message: "The model's answer failed, and the gateway didn't say why. Try again.",
-};
-
-const CANCELLED = {
-  code: "cancelled",
-  message: "The model's answer was cancelled at the gateway before it was complete.",
-};

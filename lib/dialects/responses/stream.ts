@@ -6,7 +6,7 @@
 
 import { isObject, type JsonObject } from "../../json.ts";
 import { ERROR_TYPES } from "./events.ts";
-import type { Item, Slot, TextTrack } from "./items.ts";
+import type { Item, Slot, TextTrack } from "./item.ts";
 import { asObject, decodeUsage, idOf, textOf } from "./read.ts";
 import { type ResponseEnd, ResponsesReader, type ResponsesReaderOptions } from "./reader.ts";
 

@@ -103,15 +103,8 @@ function dialectIn(
 
 /**
  * Tokens as people write them: 400K, 1M, 1.5M.
- *
- * @example
- * ```ts
- * import { tokensText } from "./report.ts";
- *
- * if (tokensText(1_500_000) !== "1.5M" || tokensText(8192) !== "8K") throw new Error("short");
- * ```
  */
-export function tokensText(tokens: number | null): string {
+function tokensText(tokens: number | null): string {
   if (tokens === null) return "?";
   if (tokens >= 1_000_000) return `${Number((tokens / 1_000_000).toFixed(1))}M`;
   return tokens >= 1000 ? `${Math.round(tokens / 1000)}K` : `${tokens}`;
