@@ -18,7 +18,7 @@ import {
   STREAM_HEAD,
 } from "../tests/helpers/raw_gateway.ts";
 
-export type { RawGateway };
+export type { RawGateway, RawRequest };
 
 /** What a request asks for. */
 export interface Order {

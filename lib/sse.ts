@@ -4,7 +4,7 @@
  * Bytes become text, text becomes lines, lines become events, and a synchronous core
  * ({@linkcode StreamCore}) turns each event into the text that the client gets. All of it is one
  * stage, because every further stage costs a turn of the promise queue and an object for each chunk.
- * Heartbeats, the truthful end and the limit on an event's size are here, too.
+ * Heartbeats, the ending of a broken stream and the limit on an event's size are here, too.
  *
  * @module
  */
@@ -197,7 +197,7 @@ class StreamState {
     }
     if (this.#lines) return this.#lines.write(text);
     if (text.includes("\r")) {
-      // From here on TextLineStream splits: it knows CR, CRLF, and both cut in two.
+      // From the first CR on TextLineStream splits: it handles CR, CRLF, and a CRLF cut in two.
       this.#lines = new GeneralLines((line) => this.#send(this.#line(line)));
       const kept = this.#kept;
       this.#kept = "";
@@ -242,7 +242,7 @@ class StreamState {
     await this.#lines?.close();
     const cause = this.#options.source?.failure();
     if (this.#kind === "json" && EVENTS.test(this.#kept)) {
-      // It said that it is JSON, and its beginning came in too small a piece to tell.
+      // An event stream with a JSON content type, whose first piece was too short to show it.
       const text = this.#kept;
       [this.#kind, this.#kept] = ["events", ""];
       await this.#text(text);
@@ -295,7 +295,7 @@ class StreamState {
       this.#close(false);
       this.#controller.terminate();
     } catch (failure) {
-      // There is no ending to tell: the body breaks off, so that no client takes it for complete.
+      // No ending can be sent: errors the body, so that no client takes it for complete.
       this.#close(false);
       this.#controller.error(failure);
     }
@@ -312,7 +312,7 @@ class StreamState {
     this.#options.onEnd?.(clientLeft);
   }
 
-  /** Looks at how long it has been silent. */
+  /** Sends a heartbeat, or ends a complete stream, after a time of silence. */
   #tick(now: number): void {
     const { heartbeat = 0 } = this.#options;
     if (this.#core.ended) return;
@@ -328,7 +328,7 @@ class StreamState {
   }
 }
 
-/** How a body begins that is an event stream, whatever its content type says. */
+/** How an event stream begins; it counts more than the content type. */
 const EVENTS = /^\s*(?:data|event|id|retry)?:/;
 
 /** What a body is: by its content type, and by how it begins. */
@@ -348,7 +348,7 @@ class GeneralLines {
 
   constructor(take: (line: string) => void) {
     this.#done = this.#read(take);
-    // Its failure is told by write() and close().
+    // write() and close() report its failure.
     this.#done.catch(() => {});
     this.#writer.closed.catch(() => {});
   }

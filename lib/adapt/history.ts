@@ -38,7 +38,7 @@ export interface HistoryRule {
   readonly repair: (messages: JsonObject[], setting: HistorySetting) => JsonObject[];
 }
 
-/** Text for a call whose result the client doesn't have, and for a result that says nothing. */
+/** Texts for a call without a result, and for an empty result. */
 const NO_RESULT = "(no result: the call was not completed)";
 const EMPTY_RESULT = "(no output)";
 
@@ -165,7 +165,7 @@ function withArguments(call: JsonObject): JsonObject {
     try {
       if (isObject(JSON.parse(given))) text = given;
     } catch {
-      // Cut off, or never JSON: the model sees that its call came to nothing.
+      // Cut off, or never JSON: an empty object, so that the model sees that its call had no effect.
     }
   }
   return text === given ? call : { ...call, function: { ...definition, arguments: text } };

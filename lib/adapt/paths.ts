@@ -1,5 +1,5 @@
 /**
- * Fields of a request body by their paths: taking one out, and finding the one that somebody else's path
+ * Fields of a request body by their paths: removing one, and finding the one that a path in a refusal
  * means. A path is written `tools[].function.strict`: `[]` goes through every element of an array.
  *
  * @module

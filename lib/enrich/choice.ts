@@ -26,7 +26,7 @@ export interface ChunkEnricherOptions extends Omit<DialectContext, "request"> {
   readonly maxTokens?: number;
 }
 
-/** What is known about one choice of the stream. */
+/** The state of one choice of the stream. */
 export interface ChoiceState {
   /** Its number. */
   readonly index: number;
@@ -42,9 +42,9 @@ export interface ChoiceState {
   told: FinishReason | undefined;
   /** Field → joins its surrogate pairs that were cut in two. */
   readonly joins: Map<string, (text: string) => string>;
-  /** Whether the model refused in words. */
+  /** Whether a refusal has come. */
   refused: boolean;
-  /** Whether there was any content. */
+  /** Whether any content has come. */
   spoke: boolean;
   /** The reasoning so far, for the cache: signed text, or what is encrypted. */
   readonly thinking: ThinkingCollector | undefined;
@@ -82,13 +82,13 @@ export function tell(state: ChoiceState): FinishReason | undefined {
   const { reason, calls, refused, spoke } = state;
   if (reason === "stop" && calls.any) state.reason = "tool_calls";
   else if (reason === "tool_calls" && !calls.any) state.reason = "stop";
-  // ForgeCode takes a refusal's words for an empty answer and asks again; a filter's stop it accepts.
+  // ForgeCode takes an answer with only a refusal for empty and repeats it; content_filter it accepts.
   else if (reason === "stop" && refused && !spoke) state.reason = "content_filter";
   if (state.told === state.reason) return undefined;
   return state.told = state.reason;
 }
 
-/** The text of a field whose characters are whole. */
+/** The text of a field, with surrogate pairs that were cut in two joined. */
 export function whole(state: ChoiceState, name: string, text: string): string {
   let join = state.joins.get(name);
   if (join === undefined) {

@@ -1,6 +1,6 @@
 /**
- * Makes the chunks of any dialect strict: whatever the gateway sends, what leaves is a stream that
- * ForgeCode reads without losing a chunk, and whose end is always true. One {@linkcode ChunkEnricher} a
+ * Makes the chunks of any dialect strict, so that ForgeCode reads every one of them, and ends the stream
+ * as the answer ended. One {@linkcode ChunkEnricher} a
  * stream, synchronous: events in, chunks out. What must not be missing: `forgecode.md`, "The stream".
  *
  * @module
@@ -29,12 +29,12 @@ import { UsageNormalizer } from "./usage.ts";
 /** Chunks that a client reads; the last one may be an error's event. */
 export type Chunk = JsonObject;
 
-/** A choice beyond this index is no choice: nobody asks for so many. */
+/** The most choices of a stream. */
 const MAX_CHOICES = 128;
 
 /** How a stream ended. */
 export type Ending =
-  /** Its finish reason was told. */
+  /** Its finish reason was sent. */
   | { readonly type: "finished" }
   /** An error's event was sent. */
   | { readonly type: "failed"; readonly error: BridgeError };
@@ -60,9 +60,9 @@ export class ChunkEnricher {
   #id: string | undefined;
   #created: number | undefined;
   #ending: Ending | undefined;
-  /** Whether any part of the answer has gone out, reasoning included. */
+  /** Whether any part of the answer has been sent, reasoning included. */
   #spoken = false;
-  /** Whether what came is a complete answer rather than a piece of one. */
+  /** Whether the gateway sent a complete answer rather than deltas. */
   #whole = false;
 
   /** Begins a stream, with what it is enriched with. */
@@ -85,7 +85,7 @@ export class ChunkEnricher {
     return this.#choices.length > 0 && this.#choices.every((choice) => choice.reason !== undefined);
   }
 
-  /** Whether the answer says anything: text, reasoning aside, a refusal or a tool call. */
+  /** Whether the answer has text, a refusal or a tool call; reasoning does not count. */
   get spoke(): boolean {
     return this.#choices.some((choice) => choice.spoke || choice.refused || choice.calls.any);
   }
@@ -204,7 +204,7 @@ export class ChunkEnricher {
     return state;
   }
 
-  /** One choice, normalized; undefined where it says nothing (any more, or yet). */
+  /** One choice, normalized; undefined where there is nothing to send. */
   #choice(raw: JsonObject, position: number): JsonObject | undefined {
     const { index, delta, message, text, finish_reason, error: _error, ...rest } = raw;
     const state = this.#state(index, position);
@@ -263,7 +263,7 @@ export class ChunkEnricher {
           if (fitsField(name, value)) normalized[name] = value;
       }
     }
-    // A null beside tool calls that are held back says nothing.
+    // Without the tool calls, which are held back, the null would be an empty delta.
     if (normalized.content === null && raw.tool_calls && !normalized.tool_calls) {
       delete normalized.content;
     }
@@ -292,12 +292,12 @@ export class ChunkEnricher {
     }
   }
 
-  /** The reason to tell now; undefined where there is none, or it was told already, or it must wait. */
+  /** The finish reason to send now; undefined where there is none, it was sent, or it must wait. */
   #reason(value: unknown, state: ChoiceState): FinishReason | undefined {
     if (typeof value !== "string" || value === "") return undefined;
     const known = finishReasonOf(value);
     state.reason = known;
-    // "tool_calls" without a call: they may still come; if not, the ending says "stop".
+    // "tool_calls" before any call: one may still come; otherwise the stream ends with "stop".
     if (known === "tool_calls" && !state.calls.any) return undefined;
     const name = state.told ? undefined : state.calls.cutOff(known !== "length");
     if (name !== undefined) {
@@ -307,7 +307,7 @@ export class ChunkEnricher {
     return tell(state);
   }
 
-  /** Puts what the choice still holds into a delta that ends it. */
+  /** Adds the held text and tool calls of a choice to its last delta. */
   #flush(state: ChoiceState, delta: JsonObject): void {
     const content = state.fence?.end();
     if (content) addText(delta, "content", content);
@@ -317,7 +317,7 @@ export class ChunkEnricher {
     }
   }
 
-  /** The true ending: what is held, and a finish reason for every choice that was not told one. */
+  /** Ends the stream: sends what is held, and a finish reason for every choice that has none yet. */
   #finish(): Chunk[] {
     if (this.#choices.length === 0) this.#state(0, 0);
     const choices: JsonObject[] = [];
@@ -342,7 +342,7 @@ export class ChunkEnricher {
     return [];
   }
 
-  /** What still goes out of a chunk in which the answer fails. */
+  /** The chunk with the choices that came before the one that failed. */
   #failWith(choices: JsonObject[]): Chunk[] {
     return choices.length > 0 ? [this.#envelope(choices, undefined)] : [];
   }

@@ -1,5 +1,5 @@
 /**
- * How a choice ends: the words that gateways have for it, and OpenAI's.
+ * Finish reasons: from the words of gateways to those of OpenAI.
  *
  * @module
  */
@@ -39,16 +39,16 @@ export const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
   spii: "content_filter",
 };
 
-/** Endings that are no endings: the model or the gateway failed. */
+/** Finish reasons that mean a failure of the model or the gateway. */
 const FAILED = new Set(["error", "failed", "cancelled"]);
 
-/** The reason that a word of the gateway's means. */
+/** OpenAI's finish reason for a word of the gateway. */
 export function finishReasonOf(word: string): FinishReason {
   const name = word.toLowerCase();
   return Object.hasOwn(FINISH_REASONS, name) ? FINISH_REASONS[name] : "stop";
 }
 
-/** An error that stands inside a choice, where ForgeCode would take it for the choice's own. */
+/** The error inside a choice, as an error body; undefined where there is none. */
 export function failureOf(choice: JsonObject): JsonObject | undefined {
   if (isErrorBody({ error: choice.error })) return { error: choice.error };
   const reason = String(choice.finish_reason ?? "").toLowerCase();

@@ -71,7 +71,7 @@ export class SseParser {
       if (trimmed.length > MAX_EVENT) throw tooLong();
       const scanner = new JsonScanner();
       scanner.push(trimmed);
-      // What is balanced and not JSON stays so, whatever follows.
+      // A balanced text that is not JSON does not become JSON with further lines.
       this.#pending = { text: trimmed, scanner, hopeless: scanner.complete };
     } else if (this.#pending) {
       this.#pending.text += `\n${data}`;

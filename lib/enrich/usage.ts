@@ -52,7 +52,7 @@ function normalizeOthers(usage: JsonObject): void {
   }
 }
 
-/** Details' counts, with every one whole; undefined where there is nothing to tell. */
+/** The counts of the details that are whole numbers; undefined where there are none. */
 function details(value: unknown, required?: string): JsonObject | undefined {
   if (!isObject(value)) return undefined;
   const counts: JsonObject = {};
@@ -103,14 +103,14 @@ export class UsageNormalizer {
       if (number === undefined) delete counts[name];
       else counts[name] = number;
     }
-    // A total from an earlier chunk says nothing about this one.
+    // A total from an earlier chunk does not fit these counts.
     if (count(usage.total_tokens) === undefined) delete counts.total_tokens;
     this.#seen = counts;
     return this.#complete(counts);
   }
 
   /**
-   * What is known at the end of a stream and was not yet told: a count that stayed alone gets a zero
+   * What is known at the end of a stream and was not yet sent: a count that stayed alone gets a zero
    * beside it, which is better than to lose it.
    */
   rest(): JsonObject | undefined {

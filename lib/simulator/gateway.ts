@@ -63,7 +63,7 @@ export interface Gateway {
 }
 
 /**
- * Answers one request: who asks, for what, is it refused, and if not, what is said.
+ * Answers one request: authentication, routing, refusals, and the answer.
  *
  * @param request The request.
  * @param gateway The gateway that it came to.

@@ -29,7 +29,7 @@ export const TOKEN = "Zq7-opaque~token~of~the~tests";
 /** A gateway in a function's place: what it is asked, and with what it answers. */
 export type FakeGateway = (request: Request, number: number) => Response | Promise<Response>;
 
-/** What a test's bridge may be told; everything has a default. */
+/** Options of a test's bridge. */
 export interface TestBridgeOptions {
   /** The command line, such as `["--heartbeat", "0"]`. */
   readonly flags?: readonly string[];

@@ -19,7 +19,7 @@ export const MODELS = { chat: "databricks-glm-5-2", responses: "databricks-gpt-5
 /** The token of the tests' clients. */
 export const TOKEN = "dapi-made-up-token-of-a-test";
 
-/** What is told to a bridge under test. */
+/** Options of a bridge under test. */
 export interface FaultBridgeOptions {
   /** The command line. */
   readonly flags?: readonly string[];

@@ -62,7 +62,7 @@ export function parseRequest(body: JsonObject, rest: string): RequestSummary {
   return { model, stream };
 }
 
-/** A text, or an empty one for whatever is none. */
+/** The value if it is a string, else an empty string. */
 export function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
@@ -157,7 +157,7 @@ function camelCased(value: unknown): unknown {
   );
 }
 
-/** Fields that hold names of somebody else's. */
+/** Fields whose keys are chosen by the client. */
 const OWN_NAMES: ReadonlySet<string> = new Set([
   "args",
   "response",

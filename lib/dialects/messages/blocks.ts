@@ -6,7 +6,7 @@
 
 import { isObject, type JsonObject } from "../../json.ts";
 
-/** A text, or an empty one for whatever is none. */
+/** The value if it is a string, else an empty string. */
 export function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }

@@ -78,7 +78,7 @@ export class MessagesEncoder implements StreamEncoder {
       if (!isObject(choice) || (choice.index ?? 0) !== 0) continue;
       if (isObject(choice.delta)) this.#delta(choice.delta);
       this.#reason = choice.finish_reason ?? this.#reason;
-      // What ended the answer, as vLLM tells it beside the reason.
+      // The stop sequence, which vLLM sends beside the finish reason.
       this.#stop = choice.stop_reason ?? this.#stop;
     }
     return this.#take();
@@ -109,7 +109,7 @@ export class MessagesEncoder implements StreamEncoder {
     return this.#take() + errorEvent(error, this.#content.length > 0);
   }
 
-  /** Once a call is cut off, nothing more is told but that. */
+  /** Once a call is cut off, only the error follows. */
   #write(type: string, fields: JsonObject): void {
     if (this.#broken !== undefined) return;
     this.#out += `event: ${type}\ndata: ${toJson({ type, ...fields })}\n\n`;

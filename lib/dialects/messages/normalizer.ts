@@ -16,7 +16,7 @@ import { beginMessage, deltasOf, emptied, isEmptyInput, isJson, textOf } from ".
 import { decodeStopReason } from "./stop_reason.ts";
 import { wholeUsage } from "./usage.ts";
 
-/** The block that is under way. */
+/** The open block. */
 interface OpenBlock {
   /** Its number at the gateway. */
   readonly given: unknown;
@@ -42,7 +42,7 @@ const CUT: ReadonlySet<unknown> = new Set(["max_tokens", "model_context_window_e
 /** The name of a call that has none: clients refuse an empty one, and say so to the model. */
 const UNNAMED = "unnamed_tool";
 
-/** Whether a block can end here: half of a call's input can't. */
+/** Whether a block is complete: the input of a call must be JSON. */
 function isComplete({ block, json }: OpenBlock): boolean {
   return block.type !== "tool_use" || isJson(json);
 }
@@ -52,7 +52,7 @@ export class MessagesNormalizer implements StreamCore {
   readonly #context: DialectContext;
   #message: JsonObject | undefined;
   readonly #content: JsonObject[] = [];
-  /** The block under way. */
+  /** The open block. */
   #current: OpenBlock | undefined;
   /** Events of other blocks, which wait until the call under way is complete. */
   #waiting: JsonObject[] = [];
@@ -61,9 +61,9 @@ export class MessagesNormalizer implements StreamCore {
   #error: BridgeError | undefined;
   #ended = false;
   #spoke = false;
-  /** A call that was closed with half of its input. The rest of the stream only tells how many tokens it took. */
+  /** A call that was closed with incomplete input. From the rest of the stream only the token counts are used. */
   #cut: JsonObject | undefined;
-  /** A call that was closed without input, last of all so far: whether that is all, the stop reason tells. */
+  /** The last call, closed without input: the stop reason decides whether it is complete. */
   #bare: { readonly index: number; readonly block: JsonObject } | undefined;
 
   /** Makes the normalizer of one stream. */
@@ -182,7 +182,7 @@ export class MessagesNormalizer implements StreamCore {
         this.#waiting.push(event);
         return "";
       }
-      // A delta without its block's start: only text can be told what it belongs to.
+      // A delta without its block's start: only for text is it known what it belongs to.
       if (delta.type === "text_delta") {
         out = this.#start({ index: given, content_block: { type: "text", text: "" } });
       } else if (delta.type === "thinking_delta") {
@@ -220,7 +220,7 @@ export class MessagesNormalizer implements StreamCore {
     return "";
   }
 
-  /** Ends the block under way and tells what waited for it. */
+  /** Closes the open block and sends what waited for it. */
   #next(): string {
     const out = this.#close();
     return this.#cut === undefined ? out + this.#release() : out;
@@ -260,7 +260,7 @@ export class MessagesNormalizer implements StreamCore {
       : "";
   }
 
-  /** Tells what has waited for the end of a call. */
+  /** Sends what has waited for the end of a call. */
   #release(): string {
     const waiting = this.#waiting;
     this.#waiting = [];

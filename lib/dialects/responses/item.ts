@@ -1,5 +1,5 @@
 /**
- * One output item of a Responses stream, and how much of each of its texts has already gone out.
+ * One output item of a Responses stream, and how much of each of its texts has been sent.
  *
  * @module
  */
@@ -88,7 +88,7 @@ export class TextTrack {
  * ```
  */
 export class Item {
-  /** The id that the gateway gave the item itself; "" if only deltas have spoken of it. */
+  /** The id in the item itself; "" as long as only deltas have come. */
   id = "";
   /** A call's `call_id`; "" if it isn't known. */
   callId = "";
@@ -147,13 +147,13 @@ export class Item {
     return this.#tracks[slot] ?? new Map();
   }
 
-  /** All that has gone out of `slot`, in the order of its parts. */
+  /** What has been sent of `slot`, in the order of its parts. */
   emitted(slot: Slot): string {
     const parts = [...this.tracks(slot)].sort(([a], [b]) => a - b);
     return parts.map(([, track]) => track.emitted).join("");
   }
 
-  /** Whether what has gone out of `slot` may be the beginning of `text`, or `text` the beginning of it. */
+  /** Whether what has been sent of `slot` is a prefix of `text`, or `text` a prefix of it. */
   fits(slot: Slot, text: string): boolean {
     const emitted = this.emitted(slot);
     return emitted.startsWith(text) || text.startsWith(emitted);

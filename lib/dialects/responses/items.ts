@@ -1,6 +1,6 @@
 /**
  * The output items of one Responses stream: which event belongs to which item, and how much of each
- * text has already gone out.
+ * text has been sent.
  *
  * @module
  */
@@ -13,7 +13,7 @@ const MAX_ALIASES = 8;
 /** How many items a search by text looks at; what fits stands near, and the search stays linear in the items. */
 const MAX_LOOK = 64;
 
-/** What an announcement, a closing event or a final list says about an item. */
+/** An item as an announcement, a closing event or a final list has it. */
 export interface ItemSighting {
   /** What kind of item it is. */
   kind: ItemKind;
@@ -136,7 +136,7 @@ export class ItemTable {
     const known = this.#known(sighting, (item) => !item.closed || fits(item));
     const atPlace = outputIndex === undefined ? undefined : this.#byPlace.get(kind, outputIndex);
     const here = atPlace !== undefined && this.#mayBe(atPlace, sighting) &&
-      // Closed already: said twice, or another item where places aren't counted.
+      // Closed already: a repetition, or another item of a server that does not count places.
       (!atPlace.closed || (text !== "" && atPlace.closedWith === text));
     const item = known ?? (here ? atPlace : undefined) ??
       this.#all.slice(-MAX_LOOK).findLast((item) =>
@@ -213,18 +213,18 @@ export class ItemTable {
     anyPlace = false,
   ): Item | undefined {
     const { kind, id, callId, outputIndex } = sighting;
-    // A call is what its call_id says, whatever else has changed.
+    // The call_id identifies a call, even where the id and the place have changed.
     const byCallId = kind === "call" && callId !== "" ? this.#byCallId.get(callId) : undefined;
     if (byCallId !== undefined) return byCallId;
     const byId = id === "" ? undefined : this.#byId.get(kind, id);
     if (byId === undefined || !this.#mayBe(byId, sighting) || !accept(byId)) return undefined;
-    // One id for all items is a habit of some servers; then the place tells them apart.
+    // Some servers give all items one id; then the place distinguishes them.
     const moved = byId.outputIndex !== undefined && outputIndex !== undefined &&
       byId.outputIndex !== outputIndex && byId.scope === this.#scope;
     return moved && !anyPlace ? undefined : byId;
   }
 
-  /** Whether nothing speaks against `item` being the one that was sighted. */
+  /** Whether `item` can be the one that was sighted. */
   #mayBe(item: Item, sighting: ItemSighting): boolean {
     return item.callId === "" || sighting.callId === "" || item.callId === sighting.callId;
   }

@@ -29,7 +29,7 @@ export const CONTENT_PARTS: ReadonlyMap<
 ]);
 
 /**
- * What an item says of itself; `undefined` if it means nothing to a chat client.
+ * The sighting of an item; `undefined` for kinds that chat completions do not have.
  *
  * @example
  * ```ts

@@ -41,10 +41,10 @@ const MAX_ITEMS = 4096;
 /** The most characters of all texts of one stream together: 16 Mi. */
 const MAX_TEXT = 16 * 2 ** 20;
 
-/** The most characters of a result of the gateway's own tools that are told. */
+/** The most characters that are shown of a result of the gateway's own tools. */
 const MAX_RESULT = 4096;
 
-/** Statuses in which a response can end; a terminal event whose response names another is believed itself. */
+/** Statuses in which a response can end; where the response names another, the event's type counts. */
 const FINAL_STATUSES = new Set<unknown>(["completed", "incomplete", "failed", "cancelled"]);
 
 /** Items with the result of a call that the gateway ran itself. */
@@ -119,7 +119,7 @@ export abstract class ResponsesReader {
   protected abstract opened(item: Item): void;
   /** What is new of one of an item's texts. */
   protected abstract text(item: Item, slot: Slot, part: number, fresh: string): void;
-  /** An item that is whole. Said again where a later event says it again. */
+  /** An item that is complete; called again where a later event repeats it. */
   protected abstract closed(item: Item, raw: JsonObject): void;
   /** A call that the gateway ran itself, in words. */
   protected abstract ran(item: Item, words: string): void;
@@ -129,7 +129,7 @@ export abstract class ResponsesReader {
   protected abstract other(event: JsonObject): void;
   /** A complete response; the items of its final list, or all of it where the list is empty. */
   protected abstract end(end: ResponseEnd): void;
-  /** A failure, as OpenAI's `{code, message}` and whatever else the gateway said; nothing follows. */
+  /** A failure, as OpenAI's `{code, message}` with the gateway's other fields; nothing follows. */
   protected abstract fail(error: JsonObject): void;
   /** Bounds that were exceeded. */
   protected abstract overflow(message: string): void;
@@ -260,7 +260,7 @@ export abstract class ResponsesReader {
       case "reasoning": {
         const summary = contentTexts(raw.summary, "summary");
         const thought = contentTexts(raw.content, "thought");
-        // An item that has both says the same twice: what streamed goes on, else the summary is enough.
+        // Both have the same text: the one that has streamed goes on, else the summary.
         const streamed = item.tracks("thought").size > 0;
         if (streamed || summary.size === 0) this.#completeSlot(item, "thought", thought);
         if (!streamed || item.tracks("summary").size > 0) {
@@ -290,7 +290,7 @@ export abstract class ResponsesReader {
     }
   }
 
-  /** Takes a piece or the whole of a text, and tells what is new of it. */
+  /** Takes a piece or the whole of a text, and passes on what is new of it. */
   #advance(item: Item, slot: Slot, number: number, text: string, whole: boolean): void {
     const track = item.track(slot, number);
     const fresh = whole ? track.whole(text) : track.delta(text);
@@ -360,7 +360,7 @@ export abstract class ResponsesReader {
     this.end({ status, response });
   }
 
-  /** Names and arguments of calls that only the final list has: their results are told with them. */
+  /** Takes names and arguments of calls that only the final list has, because they are shown with the results. */
   #nameListed(raws: readonly JsonObject[], known: ReadonlyMap<number, Item>): void {
     for (const [at, item] of known) {
       if (item.kind !== "call" || item.callIndex >= 0) continue;

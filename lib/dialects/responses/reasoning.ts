@@ -8,7 +8,7 @@ import type { CallScope } from "../dialect.ts";
 import type { Item } from "./item.ts";
 
 /**
- * The shortest id under which reasoning is kept, in characters. Shorter ones are mere counters
+ * The shortest id under which reasoning is kept, in characters. Shorter ones are counters
  * (`call_0`), which other conversations use as well: theirs would be given this one's thoughts.
  */
 const MIN_MEMORABLE_ID = 10;
