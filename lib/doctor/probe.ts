@@ -1,5 +1,5 @@
 /**
- * One tiny streamed request with a tool, by the bridge's own road: routed, cleaned, sent, repaired, and
+ * One tiny streamed request with a tool, through the bridge's own stages: routed, sanitized, sent, enriched, and
  * read as ForgeCode would read it.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * The road of a request through the simulated gateway: credential, path, fault, refusal, answer.
+ * The stages of a request in the simulated gateway: credential, path, fault, refusal, answer.
  *
  * @module
  */
@@ -96,7 +96,7 @@ export async function answer(
   return response;
 }
 
-/** A request on its road. */
+/** A request with what the stages before have found. */
 interface Visit {
   readonly request: Request;
   readonly recorded: OpenRequest;

@@ -160,7 +160,7 @@ function layOut(step: Extract<Step, { kind: "event" }>, framing: Framing): strin
 
 /**
  * Plays a stream as a response body. When the reader cancels, or `signal` aborts, nothing more is
- * made and `onEnd` hears of it.
+ * made and `onEnd` is called.
  *
  * @param steps What to play.
  * @param options Layout, pace, scenarios, and who is told of the end.

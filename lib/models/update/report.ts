@@ -92,7 +92,7 @@ function routeIn(catalog: Catalog, id: string): ReturnType<typeof routeOf> | und
   }
 }
 
-/** What the user's own choice of a surface speaks; the road may lead to another one that is made for chats. */
+/** The dialect of the surface that the user chose; chats may be routed to another one. */
 function dialectIn(
   catalog: Catalog,
   alias: string | undefined,
