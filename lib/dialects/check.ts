@@ -21,11 +21,11 @@ export type FieldRules = Readonly<Record<string, FieldRule>>;
 /** Whether a value is a string. */
 export const isString = (value: unknown): value is string => typeof value === "string";
 /** Whether a value is true or false. */
-export const isBoolean = (value: unknown): value is boolean => typeof value === "boolean";
+const isBoolean = (value: unknown): value is boolean => typeof value === "boolean";
 /** Whether a value is a number. */
-export const isNumber = (value: unknown): value is number => typeof value === "number";
+const isNumber = (value: unknown): value is number => typeof value === "number";
 /** Whether a value is a whole number from 1 on. */
-export const isCount = (value: unknown): value is number =>
+const isCount = (value: unknown): value is number =>
   Number.isInteger(value) && (value as number) >= 1;
 
 /** Whether a value is an array of objects. */
