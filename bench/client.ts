@@ -5,8 +5,109 @@
  * @module
  */
 
-import { BodyWalker, EventCounter } from "./body.ts";
 import { clock } from "./gateway.ts";
+
+const NEEDLE = new TextEncoder().encode("data:");
+
+/** For each byte at the needle's last place: how far the search may jump (Horspool). */
+const JUMPS = new Uint8Array(256).fill(NEEDLE.length);
+for (const [at, byte] of NEEDLE.subarray(0, -1).entries()) JUMPS[byte] = NEEDLE.length - 1 - at;
+
+function occurrences(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = 4; at < bytes.length; at += JUMPS[bytes[at]]) {
+    if (
+      bytes[at] === 58 && bytes[at - 1] === 97 && bytes[at - 2] === 116 &&
+      bytes[at - 3] === 97 && bytes[at - 4] === 100
+    ) count++;
+  }
+  return count;
+}
+
+const NONE: readonly number[] = [];
+
+/** Counts `data:` in bytes that come in pieces. */
+export class EventCounter {
+  /** How many there were. */
+  count = 0;
+  /** The last four bytes, where a `data:` may begin that was cut. */
+  #tail = NONE;
+
+  /** Takes the next piece. */
+  add(bytes: Uint8Array): void {
+    this.count += occurrences(bytes);
+    if (this.#tail.length > 0) {
+      this.count += occurrences(Uint8Array.of(...this.#tail, ...bytes.subarray(0, 4)));
+    }
+    // Nearly every piece ends with a line.
+    this.#tail = bytes[bytes.length - 1] === 10
+      ? NONE
+      : [...this.#tail, ...bytes.subarray(-4)].slice(-4);
+  }
+}
+
+/** How a body's end is known: by chunks, by its length in bytes, or by the connection's end. */
+export type Framing = "chunked" | "close" | number;
+
+/** Takes the framing off a body that comes in pieces. */
+export class BodyWalker {
+  readonly #framing: Framing;
+  readonly #take: (bytes: Uint8Array) => void;
+  /** Bytes until the chunk or the body ends; while a chunk's size is read, the size so far. */
+  #left: number;
+  #part: "data" | "size" | "extension" | "trailer";
+  /** Whether the line at hand has nothing in it. */
+  #isEmpty = true;
+  /** Whether the end was seen. */
+  whole: boolean;
+
+  /** Hands each piece of the body itself to `take`. */
+  constructor(framing: Framing, take: (bytes: Uint8Array) => void) {
+    this.#framing = framing;
+    this.#take = take;
+    this.#part = framing === "chunked" ? "size" : "data";
+    this.#left = framing === "close" ? Infinity : framing === "chunked" ? 0 : framing;
+    this.whole = framing === 0;
+  }
+
+  /** Takes what was read next. */
+  add(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length && !this.whole;) {
+      if (this.#part === "data") {
+        const end = Math.min(bytes.length, at + this.#left);
+        this.#take(bytes.subarray(at, end));
+        this.#left -= end - at;
+        at = end;
+        if (this.#left > 0) continue;
+        this.#part = "size";
+        this.whole = this.#framing !== "chunked";
+        continue;
+      }
+      const byte = bytes[at++];
+      if (byte === 10) this.#lineEnds();
+      else if (byte !== 13) this.#lineGoesOn(byte);
+    }
+  }
+
+  #lineGoesOn(byte: number): void {
+    this.#isEmpty = false;
+    if (this.#part !== "size") return;
+    const digit = HEX[byte];
+    if (digit === 255) this.#part = "extension";
+    else this.#left = this.#left * 16 + digit;
+  }
+
+  #lineEnds(): void {
+    if (this.#part === "trailer") this.whole = this.#isEmpty;
+    // An empty line is the end of a chunk's data.
+    else if (!this.#isEmpty) this.#part = this.#left === 0 ? "trailer" : "data";
+    this.#isEmpty = true;
+  }
+}
+
+/** Byte → the value of the hexadecimal digit that it is, or 255. */
+const HEX = new Uint8Array(256).fill(255);
+for (const digit of "0123456789abcdefABCDEF") HEX[digit.charCodeAt(0)] = parseInt(digit, 16);
 
 /** What a request came to. */
 export interface Reply {
@@ -14,7 +115,7 @@ export interface Reply {
   readonly status: number;
   /** Whether the body came to its end as HTTP wants it. */
   readonly whole: boolean;
-  /** How many `data:` were in the body. */
+  /** Number of `data:` in the body. */
   readonly events: number;
   /** From the request's first byte out to the body's first byte in, in microseconds. */
   readonly firstByte: number;
@@ -24,7 +125,7 @@ export interface Reply {
 
 /** How a request is sent. */
 export interface SendOptions {
-  /** Told of each piece of the body, and of the time at which it was read, as {@linkcode clock} has it. */
+  /** Called with each piece of the body, and the time at which it was read, as {@linkcode clock} has it. */
   readonly onPiece?: (bytes: Uint8Array, time: number) => void;
   /** Milliseconds after which the connection is closed. @default {30000} */
   readonly deadline?: number;
@@ -32,43 +133,20 @@ export interface SendOptions {
 
 const latin1 = new TextDecoder("latin1");
 
-/** How the body of an answer ends, from the answer's head. */
-function framingOf(head: string): "chunked" | "close" | number {
+function framingOf(head: string): Framing {
   if (/\r\ntransfer-encoding:\s*chunked/i.test(head)) return "chunked";
   const length = /\r\ncontent-length:\s*(\d+)/i.exec(head)?.[1];
   return length === undefined ? "close" : Number(length);
 }
 
-/**
- * A connection to the server under test. It is opened when needed and kept as long as the server
- * keeps it.
- *
- * @example
- * ```ts
- * import { Connection } from "./client.ts";
- * import { startGateway } from "./gateway.ts";
- *
- * const gateway = startGateway();
- * const connection = new Connection(gateway.port);
- * const request = new TextEncoder().encode("GET /models HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
- * const reply = await connection.send(request);
- * connection.close();
- * await gateway.close();
- * if (reply.status !== 200 || !reply.whole) throw new Error("answered");
- * ```
- */
+/** A connection to the server under test, opened when needed and kept as long as the server keeps it. */
 export class Connection {
   readonly #port: number;
   readonly #connect: (port: number) => Promise<Deno.Conn>;
   readonly #buffer = new Uint8Array(64 * 1024);
   #open: Deno.Conn | undefined;
 
-  /**
-   * Connects to nothing yet.
-   *
-   * @param port The server's on 127.0.0.1.
-   * @param connect How it is connected, where it isn't plain TCP.
-   */
+  /** `port` is the server's on 127.0.0.1; `connect` is for what isn't plain TCP. */
   constructor(port: number, connect: (port: number) => Promise<Deno.Conn> = connectPlain) {
     this.#port = port;
     this.#connect = connect;
@@ -85,12 +163,7 @@ export class Connection {
     }
   }
 
-  /**
-   * Sends a request and reads its answer to the end. Never rejects: what went wrong stands in the reply.
-   *
-   * @param request Head and body.
-   * @param options What to tell, and when to give up.
-   */
+  /** Sends a request, head and body, and reads its answer to the end. Never rejects: see {@linkcode Reply.failure}. */
   async send(request: Uint8Array, options: SendOptions = {}): Promise<Reply> {
     const reused = this.#open !== undefined;
     const reply = await this.#once(request, options);
@@ -110,13 +183,13 @@ export class Connection {
     };
     const timer = setTimeout(() => this.close(), deadline);
     try {
-      const connection = this.#open ??= await this.#connect(this.#port);
+      this.#open ??= await this.#connect(this.#port);
+      const connection = this.#open;
       const sent = clock();
       for (let at = 0; at < request.length;) at += await connection.write(request.subarray(at));
       let head = "";
       let time = 0;
       const take = (bytes: Uint8Array) => {
-        if (bytes.length === 0) return;
         if (firstByte === 0) firstByte = time - sent;
         counter.add(bytes);
         onPiece?.(bytes, time);
@@ -125,7 +198,7 @@ export class Connection {
         const length = await connection.read(this.#buffer);
         time = clock();
         if (length === null) {
-          return reply(head !== "" && walker && framingOf(head) === "close" ? undefined : "closed");
+          return reply(walker && framingOf(head) === "close" ? undefined : "closed");
         }
         let bytes = this.#buffer.subarray(0, length);
         if (walker === undefined) {

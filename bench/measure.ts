@@ -8,23 +8,19 @@
 
 import denoConfig from "../deno.json" with { type: "json" };
 import { type Candidate, type Running, start } from "./candidates.ts";
-import { type CaseName, type CaseResult, CASES, type Effort } from "./cases.ts";
+import { type CaseName, CASES, type Effort } from "./cases.ts";
 import type { Results, Sample } from "./report.ts";
-import { machine, usageOf } from "./usage.ts";
+import { machine, output, usageOf } from "./usage.ts";
 
 /** What is measured, and how long. */
-export interface BenchOptions {
+export interface BenchOptions extends Effort {
   /** How often everything is started and measured. */
   readonly rounds: number;
-  /** How long a case without an end of its own goes on. */
-  readonly seconds: number;
-  /** What counts of requests and events are multiplied by. */
-  readonly share: number;
   /** Milliseconds between a start and the look at its idle memory. */
   readonly settle: number;
-  /** What is done. */
+  /** The cases. */
   readonly cases: readonly CaseName[];
-  /** Whom it is done to. */
+  /** The candidates. */
   readonly candidates: readonly Candidate[];
   /** Whether to give the server under test a processor of its own. */
   readonly pin: boolean;
@@ -36,27 +32,25 @@ export interface BenchOptions {
   readonly missing: readonly string[];
   /** Program → version, beyond Deno's own. */
   readonly versions: Readonly<Record<string, string>>;
-  /** Told how it goes. */
+  /** Called with a line when a round is done. */
   readonly tell: (line: string) => void;
 }
 
-/** A small generator of random numbers (xorshift), so that an order can be drawn again. */
-function random(seed: number): () => number {
+/** Shuffles with random numbers of its own (xorshift), so that an order can be drawn again from its seed. */
+function shuffler(seed: number): <T>(list: readonly T[]) => T[] {
   let state = (seed | 0) || 1;
-  return () => {
+  const next = () => {
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
     return (state >>> 0) / 2 ** 32;
   };
+  return (list) =>
+    list.map((item) => ({ item, key: next() })).sort((a, b) => a.key - b.key)
+      .map(({ item }) => item);
 }
 
-function shuffled<T>(list: readonly T[], next: () => number): T[] {
-  return list.map((item) => ({ item, key: next() })).sort((a, b) => a.key - b.key)
-    .map(({ item }) => item);
-}
-
-/** Starts the fake gateway in a process of its own. */
+/** The benchmark's gateway in its own process. */
 export async function startGatewayProcess(): Promise<AsyncDisposable & { port: number }> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
@@ -64,9 +58,7 @@ export async function startGatewayProcess(): Promise<AsyncDisposable & { port: n
       new URL("gateway.ts", import.meta.url).href,
     ],
     // Its input stays open as long as this process lives.
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
+    ...{ stdin: "piped", stdout: "piped", stderr: "inherit" },
   }).spawn();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   const { value } = await reader.read();
@@ -80,126 +72,79 @@ export async function startGatewayProcess(): Promise<AsyncDisposable & { port: n
   };
 }
 
-/**
- * Binds this process, and what it starts, to the first processor.
- *
- * @returns The words that put a program on the second; undefined where that can't be done.
- */
+/** Binds this process, and what it starts, to the first processor. Returns the words that put a program on the second. */
 export async function pinning(): Promise<string[] | undefined> {
   if (Deno.build.os !== "linux" || navigator.hardwareConcurrency < 2) return undefined;
-  try {
-    const { success } = await new Deno.Command("taskset", {
-      args: ["-a", "-c", "-p", "0", `${Deno.pid}`],
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return success ? ["taskset", "-c", "1"] : undefined;
-  } catch {
-    // No such program here.
-    return undefined;
-  }
-}
-
-/** A number from the process, as a sample. */
-function read(round: number, candidate: Candidate, name: string, values: Sample["values"]): Sample {
-  return { round, candidate: candidate.name, case: name, values, good: 1, bad: 0, failures: {} };
-}
-
-async function memory(running: readonly Running[], round: number, after: boolean) {
-  const samples: Sample[] = [];
-  for (const { candidate, pid } of running) {
-    if (pid === undefined) continue;
-    const value = (await usageOf(pid)).memory ?? null;
-    const values = after ? { memoryAfter: value } : { memoryIdle: value };
-    samples.push(read(round, candidate, after ? "after" : "idle", values));
-  }
-  return samples;
+  const done = await output("taskset", "-a", "-c", "-p", "0", `${Deno.pid}`);
+  return done === undefined ? undefined : ["taskset", "-c", "1"];
 }
 
 /**
- * Before a program is measured it does a little of everything, for some seconds: what is told is how it
- * works on, not how V8 compiles it.
+ * Before a program is measured it does a little of everything, for some seconds: what is measured is how
+ * it works on, not how V8 compiles it, which takes some ten thousand requests, and as many single events.
  */
 async function warmUp(target: Running, { seconds, share }: Effort): Promise<void> {
   if (target.pid === undefined) return;
   await CASES.flat16(target, { seconds, share });
-  // V8 has compiled all of a request's road after some ten thousand of them.
   await CASES.whole16(target, { seconds: seconds * 2.5, share });
   await CASES.first(target, { seconds, share });
-  // And that of an event by itself after as many: before, its compilers get in the way of what is measured.
   await CASES.paced16(target, { seconds, share: share * 2.5 });
 }
 
-/**
- * Measures.
- *
- * @param options What to measure, and how long.
- * @returns All numbers, raw.
- *
- * @example
- * ```ts
- * import { candidates } from "./candidates.ts";
- * import { measure } from "./measure.ts";
- *
- * const results = await measure({
- *   ...{ rounds: 1, seconds: 0.01, share: 0.01, settle: 0, pin: false, seed: 1 },
- *   ...{ cases: ["first"], candidates: candidates({}).slice(0, 1) },
- *   ...{ command: "", missing: [], versions: {}, tell: () => {} },
- * });
- * if (results.samples.length !== 1) throw new Error("one case of one candidate");
- * ```
- */
+/** Measures; returns all numbers, raw. */
 export async function measure(options: BenchOptions): Promise<Results> {
+  const { rounds, seconds, seed, command, missing, cases } = options;
   const when = new Date().toISOString();
   const prefix = options.pin ? await pinning() : undefined;
-  const next = random(options.seed);
+  const shuffled = shuffler(seed);
   const samples: Sample[] = [];
-  const effort: Effort = options;
   await using gateway = await startGatewayProcess();
-  for (let round = 0; round < options.rounds; round++) {
+  const starting = { gateway: gateway.port, prefix };
+  for (let round = 0; round < rounds; round++) {
     const running: Running[] = [];
+    /** Keeps a number that is read off a process. */
+    const keep = ({ candidate, pid }: Running, name: string, values: Sample["values"]) => {
+      if (pid === undefined) return;
+      const counts = { good: 1, bad: 0, failures: {} };
+      samples.push({ round, candidate: candidate.name, case: name, values, ...counts });
+    };
+    const memory = async ({ pid }: Running) =>
+      pid === undefined ? null : (await usageOf(pid)).memory ?? null;
     try {
-      for (const candidate of shuffled(options.candidates, next)) {
-        // Of the very first start the system still remembers nothing.
-        if (round === 0) await (await start(candidate, { gateway: gateway.port, prefix })).stop();
-        const started = await start(candidate, { gateway: gateway.port, prefix });
+      for (const candidate of shuffled(options.candidates)) {
+        // Of the very first start the system has nothing in its caches.
+        if (round === 0) await (await start(candidate, starting)).stop();
+        const started = await start(candidate, starting);
         running.push(started);
-        const { startUp, pid } = started;
-        if (pid !== undefined) samples.push(read(round, candidate, "start", { startUp }));
+        keep(started, "start", { startUp: started.startUp });
       }
       await new Promise((resolve) => setTimeout(resolve, options.settle));
-      samples.push(...await memory(running, round, false));
-      for (const target of running) await warmUp(target, effort);
-      for (const name of options.cases) {
-        for (const target of shuffled(running, next)) {
-          const result: CaseResult = await CASES[name](target, effort);
-          const { candidate } = target;
-          samples.push({ round, candidate: candidate.name, case: name, ...result });
+      for (const one of running) keep(one, "idle", { memoryIdle: await memory(one) });
+      for (const one of running) await warmUp(one, options);
+      for (const name of cases) {
+        for (const one of shuffled(running)) {
+          const result = await CASES[name](one, options);
+          samples.push({ round, candidate: one.candidate.name, case: name, ...result });
         }
       }
-      if (options.cases.includes("flat128")) samples.push(...await memory(running, round, true));
+      if (cases.includes("flat128")) {
+        for (const one of running) keep(one, "after", { memoryAfter: await memory(one) });
+      }
     } finally {
       await Promise.all(running.map(({ stop }) => stop()));
     }
-    options.tell(`round ${round + 1} of ${options.rounds} is done`);
+    options.tell(`round ${round + 1} of ${rounds} is done`);
   }
   return {
-    version: 1,
-    when,
-    command: options.command,
-    machine: await machine(),
+    ...{ version: 1, when, command, machine: await machine() },
     versions: {
       "fd-bridge": denoConfig.version,
       Deno: Deno.version.deno,
       V8: Deno.version.v8,
       ...options.versions,
     },
-    seed: options.seed,
-    rounds: options.rounds,
-    seconds: options.seconds,
-    pinned: prefix !== undefined,
+    ...{ seed, rounds, seconds, pinned: prefix !== undefined },
     candidates: options.candidates.map(({ name, label }) => ({ name, label })),
-    missing: options.missing,
-    samples,
+    ...{ missing, samples },
   };
 }

@@ -9,14 +9,17 @@ import { parseArgs } from "@std/cli/parse-args";
 import { bundleBridge, candidates, findPython } from "./candidates.ts";
 import { type CaseName, CASES } from "./cases.ts";
 import { type BenchOptions, measure } from "./measure.ts";
-import { circumstances, goalsTable, troubles, valuesTable } from "./tables.ts";
+import { circumstances, goalsTable, troubles, valuesTable } from "./report.ts";
+import { busyShare } from "./usage.ts";
+
+const ALL_CASES = Object.keys(CASES) as CaseName[];
 
 const HELP = `Measures the bridge beside a raw Deno pass-through and a plain Python bridge.
 
   --quick           One short round: shows that it works, not how fast it is
   --rounds N        Rounds; what is shown is the median of them [5]
   --seconds S       How long a case without an end of its own goes on [1.5]
-  --cases A,B       Only these: ${Object.keys(CASES).join(", ")}
+  --cases A,B       Only these: ${ALL_CASES.join(", ")}
   --candidates A,B  Only these: direct, passthrough, python, bridge, source, binary
   --seed N          For the order of the candidates
   --no-pin          Leave it to the system which processor does what
@@ -24,6 +27,9 @@ const HELP = `Measures the bridge beside a raw Deno pass-through and a plain Pyt
 
 FD_BRIDGE_BIN names a compiled bridge to measure as well.
 `;
+
+/** The share of the machine that others may use before a run is warned of. */
+const BUSY = 0.1;
 
 /** The names in a list, each of which must be known. */
 function names<T extends string>(text: string | undefined, known: readonly T[]): readonly T[] {
@@ -35,9 +41,9 @@ function names<T extends string>(text: string | undefined, known: readonly T[]):
 }
 
 /** A number on the command line. */
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (value > 0 && value <= 1e9) return value;
+function positive(name: string, text: string | undefined, otherwise: number): number {
+  const value = text === undefined ? otherwise : Number(text);
+  if (value > 0 && value <= 1e10) return value;
   throw new TypeError(`--${name} is "${text}": expected a number above 0.`);
 }
 
@@ -47,19 +53,11 @@ function positive(name: string, text: string): number {
  * @param args As typed.
  * @param bundle The bridge in one file, where there is one.
  * @throws {TypeError} When something typed can't be understood.
- *
- * @example
- * ```ts
- * import { readOptions } from "./run.ts";
- *
- * const { cases, rounds } = await readOptions(["--quick", "--cases", "flat1"]);
- * if (cases.join() !== "flat1" || rounds !== 1) throw new Error("one case, once");
- * ```
  */
 export async function readOptions(
   args: readonly string[],
   bundle?: string,
-): Promise<BenchOptions> {
+): Promise<BenchOptions & { json: string | undefined }> {
   const flags = parseArgs([...args], {
     string: ["rounds", "seconds", "cases", "candidates", "seed", "json"],
     boolean: ["quick", "pin", "help"],
@@ -69,29 +67,22 @@ export async function readOptions(
       throw new TypeError(`There is no flag ${arg}; see --help.`);
     },
   });
-  const number = (name: "rounds" | "seconds", otherwise: number) =>
-    flags[name] === undefined ? otherwise : positive(name, flags[name]);
-  const seed = flags.seed === undefined
-    ? Math.floor(Math.random() * 2 ** 31)
-    : Math.floor(positive("seed", flags.seed));
+  const { quick, json } = flags;
   const python = await findPython();
-  const all = candidates({
-    python: python?.program,
-    bundle,
-    binary: Deno.env.get("FD_BRIDGE_BIN") || undefined,
-  });
+  const binary = Deno.env.get("FD_BRIDGE_BIN") || undefined;
+  const all = candidates({ python: python?.program, bundle, binary });
   // The source is measured where it is asked for.
   const chosen = names(flags.candidates, all.map(({ name }) => name))
     .filter((name) => flags.candidates !== undefined || name !== "source");
   return {
-    rounds: Math.ceil(number("rounds", flags.quick ? 1 : 5)),
-    seconds: number("seconds", flags.quick ? 0.5 : 1.5),
-    share: flags.quick ? 0.3 : 1,
-    settle: flags.quick ? 200 : 1000,
-    cases: names(flags.cases, Object.keys(CASES) as CaseName[]),
+    rounds: Math.ceil(positive("rounds", flags.rounds, quick ? 1 : 5)),
+    seconds: positive("seconds", flags.seconds, quick ? 0.5 : 1.5),
+    share: quick ? 0.3 : 1,
+    settle: quick ? 200 : 1000,
+    cases: names(flags.cases, ALL_CASES),
     candidates: all.filter(({ name }) => chosen.includes(name)),
     pin: flags.pin,
-    seed,
+    seed: Math.floor(positive("seed", flags.seed, 1 + Math.random() * 2 ** 31)),
     // The file's name is the user's own.
     command: ["deno task bench", ...args].join(" ").replace(/ --json[= ]\S+/, ""),
     missing: [
@@ -101,40 +92,33 @@ export async function readOptions(
     ],
     versions: python ? { Python: python.version } : {},
     tell: (line) => console.error(line),
+    json,
   };
 }
 
-async function main(args: readonly string[]): Promise<number> {
+async function main(args: readonly string[], folder: string): Promise<number> {
   if (args.includes("--help") || args.includes("-h")) {
     console.log(HELP);
     return 0;
   }
-  const folder = await Deno.makeTempDir({ prefix: "fd-bridge-bench-" });
-  try {
-    return await bench(args, folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+  const busy = await busyShare();
+  if (busy > BUSY) {
+    console.error(
+      `Other programs use ${Math.round(busy * 100)} % of this machine: the numbers will be off.`,
+    );
   }
-}
-
-async function bench(args: readonly string[], folder: string): Promise<number> {
-  let options: BenchOptions;
-  try {
-    const bundle = await bundleBridge(folder);
-    if (bundle === undefined) console.error("not bundled: the bridge runs from its source");
-    options = await readOptions(args, bundle);
-  } catch (error) {
+  const bundle = await bundleBridge(folder);
+  const options = await readOptions(args, bundle).catch((error) => {
     if (!(error instanceof TypeError)) throw error;
     console.error(error.message);
-    return 2;
-  }
+  });
+  if (!options) return 2;
   console.error(`seed ${options.seed}`);
   const results = await measure(options);
-  const file = parseArgs([...args], { string: ["json"] }).json;
-  if (file) await Deno.writeTextFile(file, JSON.stringify(results, null, 1) + "\n");
-  console.log(circumstances(results) + "\n");
-  console.log(valuesTable(results) + "\n");
-  console.log(goalsTable(results));
+  if (options.json) {
+    await Deno.writeTextFile(options.json, JSON.stringify(results, null, 1) + "\n");
+  }
+  console.log([circumstances(results), valuesTable(results), goalsTable(results)].join("\n\n"));
   if (results.candidates.some(({ name }) => name === "binary")) {
     console.log(`\nCompiled:\n\n${goalsTable(results, "binary")}`);
   }
@@ -143,4 +127,10 @@ async function bench(args: readonly string[], folder: string): Promise<number> {
   return wrong.length === 0 ? 0 : 1;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  const folder = await Deno.makeTempDir({ prefix: "fd-bridge-bench-" });
+  const code = await main(Deno.args, folder).finally(() =>
+    Deno.remove(folder, { recursive: true })
+  );
+  Deno.exit(code);
+}

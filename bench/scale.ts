@@ -79,9 +79,8 @@ export interface Load {
  * import { startGateway } from "./gateway.ts";
  * import { load } from "./scale.ts";
  *
- * const gateway = startGateway();
+ * await using gateway = startGateway();
  * const { bad, events } = await load(gateway.port, 2, 0.1);
- * await gateway.close();
  * if (bad !== 0 || events !== 14) throw new Error(`${events}`);
  * ```
  */

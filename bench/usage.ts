@@ -1,88 +1,22 @@
 /**
- * What a process has used so far, as the system tells it.
+ * What processes and the machine use, as the system tells it.
  *
  * @module
  */
 
-/** A process's use of the machine. */
+/** A process's use of the machine; what the system doesn't tell is undefined. */
 export interface Usage {
-  /** CPU time of all its threads, ended ones too, in seconds, to a hundredth; undefined where the system doesn't tell. */
+  /** CPU time of all its threads, ended ones too, in seconds, to a hundredth. */
   readonly cpu: number | undefined;
-  /** Memory that it holds (RSS), in MiB; undefined where the system doesn't tell. */
+  /** Memory that it holds (RSS), in MiB. */
   readonly memory: number | undefined;
-}
-
-/** Ticks a second in /proc; the same on every Linux that Deno runs on. */
-const TICKS = 100;
-
-const decoder = new TextDecoder();
-
-/** The output of a command, or undefined where it fails. */
-async function output(program: string, ...args: string[]): Promise<string | undefined> {
-  try {
-    const { success, stdout } = await new Deno.Command(program, {
-      args,
-      stdin: "null",
-      stderr: "null",
-    }).output();
-    return success ? decoder.decode(stdout) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * The usage in the text of `/proc/<pid>/stat` and `/proc/<pid>/status`, one behind the other.
- *
- * @example
- * ```ts
- * import { parseProc } from "./usage.ts";
- *
- * const stat = `7 (a (b) c) S ${"0 ".repeat(10)}150 50 0 0`;
- * const { cpu, memory } = parseProc(`${stat}\nVmRSS:\t 2048 kB\n`);
- * if (cpu !== 2 || memory !== 2) throw new Error("2 s and 2 MiB");
- * ```
- */
-export function parseProc(text: string): Usage {
-  // A program's name may hold spaces and parentheses: the fields count from the last one.
-  const stat = text.slice(0, text.indexOf("\n"));
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const cpu = (Number(fields[11]) + Number(fields[12])) / TICKS;
-  const memory = Number(/^VmRSS:\s*(\d+) kB/m.exec(text)?.[1]) / 1024;
-  return {
-    cpu: Number.isFinite(cpu) ? cpu : undefined,
-    memory: Number.isFinite(memory) ? memory : undefined,
-  };
-}
-
-/**
- * What a process has used so far: on Linux CPU and memory, on macOS memory, elsewhere nothing.
- *
- * @param pid Its id.
- *
- * @example
- * ```ts
- * import { usageOf } from "./usage.ts";
- *
- * const { memory } = await usageOf(Deno.pid);
- * if (Deno.build.os === "linux" && !(memory! > 1)) throw new Error("Deno holds more than that");
- * ```
- */
-export async function usageOf(pid: number): Promise<Usage> {
-  if (Deno.build.os === "linux") {
-    // Deno itself reads /proc only with all permissions.
-    return parseProc(await output("cat", `/proc/${pid}/stat`, `/proc/${pid}/status`) ?? "\n");
-  }
-  const kib = Deno.build.os === "darwin" ? await output("ps", "-o", "rss=", "-p", `${pid}`) : "";
-  const memory = Number.parseInt(kib ?? "", 10) / 1024;
-  return { cpu: undefined, memory: Number.isFinite(memory) ? memory : undefined };
 }
 
 /** The machine on which was measured. */
 export interface Machine {
   /** The processor's name. */
   readonly cpu: string;
-  /** How many processors there are. */
+  /** Number of processors. */
   readonly cpus: number;
   /** In MiB. */
   readonly memory: number;
@@ -90,16 +24,44 @@ export interface Machine {
   readonly system: string;
 }
 
-/**
- * The machine that this runs on.
- *
- * @example
- * ```ts
- * import { machine } from "./usage.ts";
- *
- * if ((await machine()).cpus < 1) throw new Error("at least one");
- * ```
- */
+/** Ticks a second in /proc; the same on every Linux that Deno runs on. */
+const TICKS = 100;
+
+const finite = (value: number) => Number.isFinite(value) ? value : undefined;
+
+/** The standard output of a command; undefined where it fails. */
+export async function output(program: string, ...args: string[]): Promise<string | undefined> {
+  try {
+    const command = new Deno.Command(program, { args, stdin: "null", stderr: "null" });
+    const { success, stdout } = await command.output();
+    return success ? new TextDecoder().decode(stdout) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The usage in the text of `/proc/<pid>/stat` and `/proc/<pid>/status`, one behind the other. */
+export function parseProc(text: string): Usage {
+  // A program's name may hold spaces and parentheses: the fields count from the last one.
+  const stat = text.slice(0, text.indexOf("\n"));
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return {
+    cpu: finite((Number(fields[11]) + Number(fields[12])) / TICKS),
+    memory: finite(Number(/^VmRSS:\s*(\d+) kB/m.exec(text)?.[1]) / 1024),
+  };
+}
+
+/** What a process has used so far: on Linux CPU and memory, on macOS memory, elsewhere nothing. */
+export async function usageOf(pid: number): Promise<Usage> {
+  if (Deno.build.os === "linux") {
+    // Deno itself reads /proc only with all permissions.
+    return parseProc(await output("cat", `/proc/${pid}/stat`, `/proc/${pid}/status`) ?? "\n");
+  }
+  const kib = Deno.build.os === "darwin" ? await output("ps", "-o", "rss=", "-p", `${pid}`) : "";
+  return { cpu: undefined, memory: finite(Number.parseInt(kib ?? "", 10) / 1024) };
+}
+
+/** The machine that this runs on. */
 export async function machine(): Promise<Machine> {
   const linux = await output("sh", "-c", "grep -m1 'model name' /proc/cpuinfo");
   const mac = linux ? undefined : await output("sysctl", "-n", "machdep.cpu.brand_string");
@@ -109,4 +71,21 @@ export async function machine(): Promise<Machine> {
     memory: Math.round(Deno.systemMemoryInfo().total / 2 ** 20),
     system: `${Deno.build.os} ${Deno.osRelease()} ${Deno.build.arch}`,
   };
+}
+
+/** The busy share, 0 to 1, between two texts of `/proc/stat`; its fields are user, nice, system, idle, iowait… */
+export function busyBetween(before: string, after: string): number {
+  const ticks = (text: string) => text.split("\n")[0].trim().split(/\s+/).slice(1, 9).map(Number);
+  const [from, to] = [ticks(before), ticks(after)];
+  const spent = to.map((value, at) => value - from[at]);
+  const total = spent.reduce((sum, value) => sum + value, 0);
+  return total > 0 ? 1 - (spent[3] + spent[4]) / total : 0;
+}
+
+/** The share of the machine that other programs use now, 0 to 1: on Linux over half a second, elsewhere by the load. */
+export async function busyShare(): Promise<number> {
+  const before = Deno.build.os === "linux" ? await output("cat", "/proc/stat") : undefined;
+  if (before === undefined) return Deno.loadavg()[0] / navigator.hardwareConcurrency;
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  return busyBetween(before, await output("cat", "/proc/stat") ?? before);
 }

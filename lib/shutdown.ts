@@ -15,7 +15,7 @@ import type { SignalName, System } from "./system/system.ts";
  */
 const SAME_SIGNAL = 1_000;
 
-/** How long the last words of answers that are cut off may take to reach their clients, in milliseconds. */
+/** How long sending the endings of answers that are cut off may take, in milliseconds. */
 const LAST_WORDS = 2_000;
 
 const SIGNALS: readonly SignalName[] = ["SIGINT", "SIGTERM", "SIGHUP"];

@@ -4,20 +4,15 @@
  * Bytes become text, text becomes lines, lines become events, and a synchronous core
  * ({@linkcode StreamCore}) turns each event into the text that the client gets. All of it is one
  * stage, because every further stage costs a turn of the promise queue and an object for each chunk.
- * Heartbeats, the truthful end and the limit on an event's size are here, too.
+ * Heartbeats, the ending of a broken stream and the limit on an event's size are here, too.
  *
  * @module
  */
 
 import { TextLineStream } from "@std/streams/text-line-stream";
 import type { SseEvent, StreamCore } from "./dialects/dialect.ts";
-import { BridgeError } from "./errors.ts";
+import { MAX_EVENT, parseObject, SseParser, tooLong } from "./enrich/sse_parser.ts";
 import { gatewayError } from "./gateway/errors.ts";
-import { JsonScanner } from "./enrich/json_scanner.ts";
-import { isObject, type JsonObject } from "./json.ts";
-
-/** The longest event, in characters: 16 Mi. */
-export const MAX_EVENT = 16 * 1024 * 1024;
 
 /** The longest body that is read as a whole, in characters: 64 Mi. */
 const MAX_BODY = 64 * 1024 * 1024;
@@ -32,109 +27,6 @@ const DRAIN = 200;
 const LINGER = 2_000;
 
 const DONE: SseEvent = { type: "done" };
-
-/**
- * The state machine of server-sent events: a line in, at most two events out.
- *
- * An event is given as soon as its data is complete JSON, not at the blank line behind it: the gateway
- * may separate events by a single newline (`gateway.md`), and nothing is gained by waiting. Data over
- * several lines is joined until it is complete. A line of bare JSON without `data:` counts as data,
- * because gateways write their errors so.
- *
- * @example
- * ```ts
- * import { SseParser } from "./sse.ts";
- * import { assertEquals } from "@std/assert";
- *
- * const parser = new SseParser();
- * assertEquals(parser.line('data: {"choices":[]}'), [{ type: "json", value: { choices: [] } }]);
- * assertEquals(parser.line("data: [DONE]"), [{ type: "done" }]);
- * ```
- */
-export class SseParser {
-  /** Data that is not a complete JSON object yet, and how far its brackets are. */
-  #pending: { text: string; readonly scanner: JsonScanner; hopeless: boolean } | undefined;
-
-  /**
-   * Takes the next line.
-   *
-   * @param line Without its ending.
-   * @returns The events that it completes. Comments, event names, ids and most blank lines complete none.
-   * @throws {BridgeError} kind `overflow`, when an event is longer than {@linkcode MAX_EVENT}.
-   */
-  line(line: string): readonly SseEvent[] {
-    if (line === "") return this.end();
-    if (line.startsWith("data:")) {
-      return this.#data(line.charCodeAt(5) === 32 ? line.slice(6) : line.slice(5));
-    }
-    const bare = this.#pending ? !/^(:|event:|id:|retry:)/.test(line) : line.startsWith("{");
-    return bare ? this.#data(line) : [];
-  }
-
-  /** What is left at a blank line or at the end: an event that was cut off, or nothing. */
-  end(): readonly SseEvent[] {
-    if (this.#pending === undefined) return [];
-    const { text } = this.#pending;
-    this.#pending = undefined;
-    return [{ type: "malformed", text }];
-  }
-
-  #data(data: string): readonly SseEvent[] {
-    const joined = this.#pending && this.#join(data);
-    if (joined) return [joined];
-    const value = parseObject(data);
-    if (value !== undefined) return [...this.end(), { type: "json", value }];
-    const trimmed = data.trim();
-    if (trimmed === "[DONE]") return [...this.end(), DONE];
-    if (this.#pending === undefined && trimmed !== "") {
-      if (trimmed.length > MAX_EVENT) throw tooLong();
-      const scanner = new JsonScanner();
-      scanner.push(trimmed);
-      // What is balanced and not JSON stays so, whatever follows.
-      this.#pending = { text: trimmed, scanner, hopeless: scanner.complete };
-    } else if (this.#pending) {
-      this.#pending.text += `\n${data}`;
-      if (this.#pending.text.length > MAX_EVENT) throw tooLong();
-    }
-    return [];
-  }
-
-  /**
-   * The event that a further line of data completes. It is parsed once, when its brackets are balanced:
-   * to try with each line would be quadratic.
-   */
-  #join(data: string): SseEvent | undefined {
-    const pending = this.#pending!;
-    if (pending.hopeless) return undefined;
-    pending.scanner.push(data);
-    if (!pending.scanner.complete) return undefined;
-    const value = parseObject(`${pending.text}\n${data}`);
-    pending.hopeless = value === undefined;
-    if (value === undefined) return undefined;
-    this.#pending = undefined;
-    return { type: "json", value };
-  }
-}
-
-function tooLong(): BridgeError {
-  return new BridgeError(
-    "overflow",
-    `The gateway sent an event of more than ${MAX_EVENT} characters; no event of a chat is that long.`,
-  );
-}
-
-/** The object that a text is, or undefined. The first and the last character are checked first: a failed parse is slow. */
-function parseObject(text: string): JsonObject | undefined {
-  const last = text.charCodeAt(text.length - 1);
-  if (text.charCodeAt(0) !== 123 && text.trimStart().charCodeAt(0) !== 123) return undefined;
-  if (last !== 125 && text.trimEnd().at(-1) !== "}") return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** A gateway's answer, as its stream needs it. */
 export interface StreamSource {
@@ -171,11 +63,14 @@ export interface EnrichStreamOptions {
  *
  * @example
  * ```ts
- * import { chatTranslator } from "./translator.ts";
+ * import { chatClient } from "./dialects/chat/mod.ts";
+ * import { ChunkEnricher } from "./enrich/chunks.ts";
  * import { enrichStream } from "./sse.ts";
+ * import { Translator } from "./translator.ts";
  * import { assert } from "@std/assert";
  *
- * const core = chatTranslator({ model: "m", created: 1, makeId: (prefix) => `${prefix}1` });
+ * const context = { model: "m", created: 1, makeId: (prefix: string) => `${prefix}1` };
+ * const core = new Translator(new ChunkEnricher(context), chatClient.encoder(context));
  * const gateway = new Blob(['data: {"choices":[{"delta":{"content":"Hi"}}]}\n\ndata: [DONE]\n\n']);
  * const client = gateway.stream().pipeThrough(enrichStream({ core }));
  * const text = await new Response(client).text();
@@ -302,7 +197,7 @@ class StreamState {
     }
     if (this.#lines) return this.#lines.write(text);
     if (text.includes("\r")) {
-      // From here on TextLineStream splits: it knows CR, CRLF, and both cut in two.
+      // From the first CR on TextLineStream splits: it handles CR, CRLF, and a CRLF cut in two.
       this.#lines = new GeneralLines((line) => this.#send(this.#line(line)));
       const kept = this.#kept;
       this.#kept = "";
@@ -347,7 +242,7 @@ class StreamState {
     await this.#lines?.close();
     const cause = this.#options.source?.failure();
     if (this.#kind === "json" && EVENTS.test(this.#kept)) {
-      // It said that it is JSON, and its beginning came in too small a piece to tell.
+      // An event stream with a JSON content type, whose first piece was too short to show it.
       const text = this.#kept;
       [this.#kind, this.#kept] = ["events", ""];
       await this.#text(text);
@@ -400,7 +295,7 @@ class StreamState {
       this.#close(false);
       this.#controller.terminate();
     } catch (failure) {
-      // There is no ending to tell: the body breaks off, so that no client takes it for complete.
+      // No ending can be sent: errors the body, so that no client takes it for complete.
       this.#close(false);
       this.#controller.error(failure);
     }
@@ -417,7 +312,7 @@ class StreamState {
     this.#options.onEnd?.(clientLeft);
   }
 
-  /** Looks at how long it has been silent. */
+  /** Sends a heartbeat, or ends a complete stream, after a time of silence. */
   #tick(now: number): void {
     const { heartbeat = 0 } = this.#options;
     if (this.#core.ended) return;
@@ -433,7 +328,7 @@ class StreamState {
   }
 }
 
-/** How a body begins that is an event stream, whatever its content type says. */
+/** How an event stream begins; it counts more than the content type. */
 const EVENTS = /^\s*(?:data|event|id|retry)?:/;
 
 /** What a body is: by its content type, and by how it begins. */
@@ -453,7 +348,7 @@ class GeneralLines {
 
   constructor(take: (line: string) => void) {
     this.#done = this.#read(take);
-    // Its failure is told by write() and close().
+    // write() and close() report its failure.
     this.#done.catch(() => {});
     this.#writer.closed.catch(() => {});
   }

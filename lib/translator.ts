@@ -5,15 +5,8 @@
  * @module
  */
 
-import { chatClient } from "./dialects/chat/mod.ts";
-import type {
-  DialectContext,
-  SseEvent,
-  StreamCore,
-  StreamEncoder,
-  StreamOutcome,
-} from "./dialects/dialect.ts";
-import { type Chunk, ChunkEnricher, type ChunkEnricherOptions } from "./enrich/chunks.ts";
+import type { SseEvent, StreamCore, StreamEncoder, StreamOutcome } from "./dialects/dialect.ts";
+import type { Chunk, ChunkEnricher } from "./enrich/chunks.ts";
 
 /** Translates one stream. */
 export class Translator implements StreamCore {
@@ -70,22 +63,6 @@ export class Translator implements StreamCore {
     return text +
       (ending.type === "failed" ? this.#encoder.error(ending.error) : this.#encoder.end());
   }
-}
-
-/**
- * The translator for a chat client, of chunks that are chat chunks already.
- *
- * @example
- * ```ts
- * import { chatTranslator } from "./translator.ts";
- * import { assert } from "@std/assert";
- *
- * const core = chatTranslator({ model: "m", created: 1, makeId: (prefix) => `${prefix}1` });
- * assert(core.event({ type: "done" }).endsWith("data: [DONE]\n\n"));
- * ```
- */
-export function chatTranslator(options: ChunkEnricherOptions & DialectContext): Translator {
-  return new Translator(new ChunkEnricher(options), chatClient.encoder(options));
 }
 
 /**

@@ -8,8 +8,7 @@
  * @module
  */
 
-import type { Results } from "../bench/report.ts";
-import { circumstances, goalsTable, valuesTable } from "../bench/tables.ts";
+import { circumstances, goalsTable, type Results, valuesTable } from "../bench/report.ts";
 
 /**
  * Puts text between two markers, `<!-- name -->` and `<!-- /name -->`.

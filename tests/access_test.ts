@@ -129,7 +129,7 @@ const CREDENTIALS: readonly (readonly [
     { authorization: "Bearer token", "x-fd-bridge-key": "wrong" },
     { refused: "client_key" },
   ],
-  // The header counts where it is there: a wrong one isn't mended by a right one elsewhere.
+  // The header counts where it is there: a wrong one isn't repaired by a right one elsewhere.
   [
     KEYED,
     { authorization: `Bearer ${KEY}:token`, "x-fd-bridge-key": "wrong" },

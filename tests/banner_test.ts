@@ -8,7 +8,7 @@ function text(more: Partial<BannerFacts> = {}): string {
     config: { demo: false, logLevel: "info" },
     url: "http://127.0.0.1:8080",
     gateway: "https://1.ai-gateway.azuredatabricks.net",
-    catalogue: parseModels('{"models": ["databricks-gpt-5", "b"]}', "./models.json"),
+    catalog: parseModels('{"models": ["databricks-gpt-5", "b"]}', "./models.json"),
     proxied: false,
     color: false,
     ...more,
@@ -63,7 +63,7 @@ Deno.test("banner() is colourless unless told otherwise, and lets no model's nam
   assert(!text().includes("\x1b"));
   assertStringIncludes(text({ color: true }), "\x1b[");
   const odd = parseModels(JSON.stringify({ models: ["a\x1b[31m; rm -rf"] }), "models.json");
-  assert(!text({ catalogue: odd }).includes("\x1b"));
+  assert(!text({ catalog: odd }).includes("\x1b"));
 });
 
 Deno.test("banner() has ten lines at most, of 80 columns", () => {

@@ -9,8 +9,7 @@ import {
 import { clientFetch } from "../lib/gateway/fetch_client.ts";
 import { Gateway } from "../lib/gateway/gateway.ts";
 import { BridgeError } from "../lib/errors.ts";
-import { type Fault, startFaultGateway } from "./helpers/fault_gateway.ts";
-import { type RawAnswer, startRawServer } from "./helpers/raw_server.ts";
+import { type RawAnswer, startRawGateway } from "./helpers/raw_gateway.ts";
 import { sanitizeTests } from "./helpers/sanitizers.ts";
 
 sanitizeTests();
@@ -48,8 +47,8 @@ const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 10));
 const delay = (time: number) => new Promise<void>((resolve) => setTimeout(resolve, time));
 
 Deno.test("Client.send() sends method, path, headers and body, and reads status, headers and body", async () => {
-  await using server = startRawServer((peer) =>
-    peer.write(
+  await using server = startRawGateway((request) =>
+    request.send(
       "HTTP/1.1 429 Slow\r\nretry-after: 3\r\nset-cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 4\r\n\r\nwait",
     )
   );
@@ -65,24 +64,25 @@ Deno.test("Client.send() sends method, path, headers and body, and reads status,
   assertEquals(response.headers.getSetCookie(), ["a=1", "b=2"]);
   assertEquals(await response.text(), "wait");
   assertEquals(failure(), undefined);
-  const [{ text }] = server.requests;
-  assert(text.startsWith("POST /a/b?c=d HTTP/1.1\r\n"), text);
-  assertStringIncludes(text, "authorization: Bearer t\r\n");
-  assertStringIncludes(text, "content-length: 8\r\n");
+  const [{ head, body }] = server.requests;
+  assert(head.startsWith("POST /a/b?c=d HTTP/1.1\r\n"), head);
+  assertStringIncludes(head, "authorization: Bearer t\r\n");
+  assertStringIncludes(head, "content-length: 8\r\n");
+  assertEquals(body, '{"ä":1}');
 });
 
 Deno.test("Client.send() sends bytes, too", async () => {
-  await using server = startRawServer((peer) => peer.write(HI));
+  await using server = startRawGateway(({ send }) => send(HI));
   await using client = testClient();
   const body = new TextEncoder().encode("bytes");
   await (await client.send(server.url, { ...POST, body })).response.text();
-  assert(server.requests[0].text.endsWith("\r\n\r\nbytes"));
+  assertEquals(server.requests[0].body, "bytes");
 });
 
 Deno.test("Client.send() hands on what one read of the socket brought in one piece", async () => {
-  await using server = startRawServer((peer) => {
+  await using server = startRawGateway((request) => {
     const chunks = Array.from({ length: 100 }, (_, number) => chunk(`data: ${number}\n\n`));
-    return peer.write(CHUNKED + chunks.join("") + END);
+    return request.send(CHUNKED + chunks.join("") + END);
   });
   await using client = testClient();
   const { response } = await client.send(server.url, POST);
@@ -93,12 +93,12 @@ Deno.test("Client.send() hands on what one read of the socket brought in one pie
 
 Deno.test("Client.send() hands on each piece as it comes", async () => {
   const turns = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  await using server = startRawServer(async (peer) => {
-    await peer.write(CHUNKED + chunk("one"));
+  await using server = startRawGateway(async (request) => {
+    await request.send(CHUNKED + chunk("one"));
     await turns[0].promise;
-    await peer.write(chunk("two"));
+    await request.send(chunk("two"));
     await turns[1].promise;
-    await peer.write(END);
+    await request.send(END);
   });
   await using client = testClient();
   const reader = (await client.send(server.url, POST)).response.body!.getReader();
@@ -111,7 +111,7 @@ Deno.test("Client.send() hands on each piece as it comes", async () => {
 });
 
 Deno.test("Client.send() keeps a connection for the next request", async () => {
-  await using server = startRawServer((peer) => peer.write(HI));
+  await using server = startRawGateway(({ send }) => send(HI));
   await using client = testClient();
   for (let n = 0; n < 3; n++) {
     await (await client.send(server.url, POST)).response.text();
@@ -123,10 +123,10 @@ Deno.test("Client.send() keeps a connection for the next request", async () => {
 Deno.test("Client.send() sends no request on a connection that waits for another's answer", async () => {
   const all = Promise.withResolvers<void>();
   let waiting = 0;
-  await using server = startRawServer(async (peer) => {
+  await using server = startRawGateway(async (request) => {
     if (++waiting === 5) all.resolve();
     await all.promise;
-    await peer.write(HI);
+    await request.send(HI);
   });
   await using client = testClient();
   await Promise.all(Array.from({ length: 5 }, async () => {
@@ -145,7 +145,7 @@ const STALE: readonly {
 }[] = [
   {
     name: "was closed in between, on a new connection",
-    second: (peer) => peer.write(HI),
+    second: ({ send }) => send(HI),
     closes: true,
     outcome: "hi",
     requests: 2,
@@ -158,8 +158,8 @@ const STALE: readonly {
   },
   {
     name: "answers half a head and closes, not again",
-    second: async ({ write, close }) => {
-      await write("HTTP/1.1 200 OK\r\nconte");
+    second: async ({ send, close }) => {
+      await send("HTTP/1.1 200 OK\r\nconte");
       close();
     },
     outcome: "UND_ERR_SOCKET",
@@ -169,14 +169,14 @@ const STALE: readonly {
 
 for (const { name, second, closes = false, outcome, requests } of STALE) {
   Deno.test(`Client.send() sends a request once where a kept connection ${name}`, async () => {
-    await using server = startRawServer(async (peer) => {
-      if (server.requests.length > 1) return await second(peer);
-      await peer.write(HI);
-      if (closes) peer.close();
+    await using server = startRawGateway(async (request) => {
+      if (server.requests.length > 1) return await second(request);
+      await request.send(HI);
+      if (closes) request.close();
     });
     await using client = testClient();
     await (await client.send(server.url, POST)).response.text();
-    await (closes ? server.left(1) : turn());
+    await (closes ? server.requests[0].closed : turn());
     const got = await client.send(server.url, POST).then(
       ({ response }) => response.text(),
       (error: RequestFailure) => `${error.code}`,
@@ -187,7 +187,7 @@ for (const { name, second, closes = false, outcome, requests } of STALE) {
 }
 
 /** What a server does with a request → the failure's code, and whether the request may have arrived. */
-const UNANSWERED: readonly { name: string; fault: Fault; code: string; resets?: boolean }[] = [
+const UNANSWERED: readonly { name: string; fault: RawAnswer; code: string; resets?: boolean }[] = [
   { name: "closes the connection", fault: ({ close }) => close(), code: "UND_ERR_SOCKET" },
   {
     name: "resets the connection",
@@ -222,7 +222,7 @@ const UNANSWERED: readonly { name: string; fault: Fault; code: string; resets?: 
 
 for (const { name, fault, code, resets } of UNANSWERED) {
   Deno.test(`Client.send() fails with ${code} where a server ${name}, and sends the request once`, async () => {
-    await using server = startFaultGateway(fault, { resets });
+    await using server = startRawGateway(fault, { resets });
     await using client = testClient({ firstByteTimeout: 100 });
     const body = resets ? "x".repeat(3_000_000) : "{}";
     const error = await assertRejects(
@@ -255,8 +255,8 @@ for (const [url, code] of UNSENT) {
 }
 
 Deno.test("Client.send() follows no redirect", async () => {
-  await using server = startRawServer((peer) =>
-    peer.write(`HTTP/1.1 307 There\r\nlocation: /b\r\ncontent-length: 0\r\n\r\n`)
+  await using server = startRawGateway((request) =>
+    request.send(`HTTP/1.1 307 There\r\nlocation: /b\r\ncontent-length: 0\r\n\r\n`)
   );
   await using client = testClient();
   const { response } = await client.send(`${server.url}/a`, POST);
@@ -265,8 +265,8 @@ Deno.test("Client.send() follows no redirect", async () => {
 });
 
 Deno.test("Client.send() passes over what comes before the answer", async () => {
-  await using server = startRawServer((peer) =>
-    peer.write("HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n" + HI)
+  await using server = startRawGateway((request) =>
+    request.send("HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n" + HI)
   );
   await using client = testClient();
   assertEquals(await (await client.send(server.url, POST)).response.text(), "hi");
@@ -274,7 +274,7 @@ Deno.test("Client.send() passes over what comes before the answer", async () => 
 
 for (const status of [204, 304]) {
   Deno.test(`Client.send() takes ${status}, which has no body`, async () => {
-    await using server = startRawServer((peer) => peer.write(`HTTP/1.1 ${status} No\r\n\r\n`));
+    await using server = startRawGateway(({ send }) => send(`HTTP/1.1 ${status} No\r\n\r\n`));
     await using client = testClient();
     const { response } = await client.send(server.url, POST);
     assertEquals([response.status, response.body], [status, null]);
@@ -308,9 +308,9 @@ const BROKEN: readonly { name: string; head: string; body: string; code: string 
 
 for (const { name, head, body, code } of BROKEN) {
   Deno.test(`Client.send() ends a body that breaks off ${name}, and says why`, async () => {
-    await using server = startRawServer(async (peer) => {
-      await peer.write(head + body);
-      peer.close();
+    await using server = startRawGateway(async (request) => {
+      await request.send(head + body);
+      request.close();
     });
     await using client = testClient();
     const { response, failure } = await client.send(server.url, POST);
@@ -324,11 +324,11 @@ for (const { name, head, body, code } of BROKEN) {
 Deno.test("Client.send() ends a body that is reset, and says why", async () => {
   const seen = Promise.withResolvers<void>();
   // With the rest of the request unread, the close is a reset.
-  await using server = startRawServer(async (peer) => {
-    await peer.write(CHUNKED + chunk("half"));
+  await using server = startRawGateway(async (request) => {
+    await request.send(CHUNKED + chunk("half"));
     await seen.promise;
-    peer.close();
-  }, { atHead: true });
+    request.close();
+  }, { resets: true });
   await using client = testClient();
   const { response, failure } = await client.send(server.url, {
     ...POST,
@@ -342,7 +342,7 @@ Deno.test("Client.send() ends a body that is reset, and says why", async () => {
 });
 
 Deno.test("Client.send() ends a body that is silent while somebody reads", async () => {
-  await using server = startFaultGateway(async ({ send, closed }) => {
+  await using server = startRawGateway(async ({ send, closed }) => {
     await send(CHUNKED + chunk("half"));
     await closed;
   });
@@ -359,7 +359,7 @@ for (const pieces of [1, 3, 200]) {
   Deno.test(`Client.send() does not count the time in which nobody reads, with ${pieces} pieces waiting`, async () => {
     const paused = Promise.withResolvers<void>();
     const piece = "x".repeat(16_000);
-    await using server = startFaultGateway(async ({ send }) => {
+    await using server = startRawGateway(async ({ send }) => {
       await send(CHUNKED);
       const sending = (async () => {
         for (let n = 0; n < pieces; n++) await send(chunk(piece));
@@ -382,7 +382,7 @@ for (const pieces of [1, 3, 200]) {
 }
 
 Deno.test("Client.send() does not end a body that drips, however long it takes", async () => {
-  await using server = startFaultGateway(async ({ send }) => {
+  await using server = startRawGateway(async ({ send }) => {
     await send(CHUNKED);
     for (let n = 0; n < 10; n++) {
       await send(chunk("."));
@@ -399,7 +399,7 @@ Deno.test("Client.send() takes no more of an answer than somebody reads", async 
   const SIZE = 96 * 1024 * 1024;
   const piece = new Uint8Array(64 * 1024);
   let written = 0;
-  await using server = startFaultGateway(async ({ send }) => {
+  await using server = startRawGateway(async ({ send }) => {
     await send(`HTTP/1.1 200 OK\r\ncontent-length: ${SIZE}\r\n\r\n`);
     for (; written < SIZE; written += piece.length) await send(piece);
   });
@@ -432,7 +432,7 @@ Deno.test("Client.send() rejects with the signal's reason where it has been abor
 
 Deno.test("Client.send() ends a request whose signal aborts before the answer", async () => {
   const controller = new AbortController();
-  await using server = startFaultGateway(({ closed }) => closed);
+  await using server = startRawGateway(({ closed }) => closed);
   await using client = testClient();
   const sending = client.send(server.url, { ...POST, signal: controller.signal });
   const { closed } = await server.request(1);
@@ -444,7 +444,7 @@ Deno.test("Client.send() ends a request whose signal aborts before the answer", 
 
 Deno.test("Client.send() ends a request whose signal aborts in the middle of the body", async () => {
   const controller = new AbortController();
-  await using server = startFaultGateway(async ({ send, closed }) => {
+  await using server = startRawGateway(async ({ send, closed }) => {
     await send(CHUNKED + chunk("half"));
     await closed;
   });
@@ -464,7 +464,7 @@ Deno.test("Client.send() ends a request whose signal aborts in the middle of the
 
 Deno.test("Client.send() keeps an answer whose signal aborts after it was complete", async () => {
   const controller = new AbortController();
-  await using server = startRawServer((peer) => peer.write(HI));
+  await using server = startRawGateway(({ send }) => send(HI));
   await using client = testClient();
   const { response, failure } = await client.send(server.url, {
     ...POST,
@@ -480,7 +480,7 @@ Deno.test("Client.send() keeps an answer whose signal aborts after it was comple
 });
 
 Deno.test("Client.send() ends the request whose body is cancelled", async () => {
-  await using server = startFaultGateway(async ({ send, closed }) => {
+  await using server = startRawGateway(async ({ send, closed }) => {
     await send(CHUNKED + chunk("half"));
     await closed;
   });
@@ -491,11 +491,11 @@ Deno.test("Client.send() ends the request whose body is cancelled", async () => 
 });
 
 Deno.test("Client.send() makes no connection after a request that was ended", async () => {
-  await using server = startRawServer((peer) => peer.write(CHUNKED + chunk("half")));
+  await using server = startRawGateway(({ send }) => send(CHUNKED + chunk("half")));
   await using client = testClient();
   const { response } = await client.send(server.url, POST);
   await response.body!.cancel();
-  await server.left(1);
+  await server.requests[0].closed;
   await turn();
   // Connections have numbers: had there been one in between, this would be the third.
   await (await client.send(server.url, POST)).response.body!.cancel();
@@ -503,7 +503,7 @@ Deno.test("Client.send() makes no connection after a request that was ended", as
 });
 
 Deno.test("Client.close() ends what is under way", async () => {
-  await using server = startFaultGateway(async ({ number, send, closed }) => {
+  await using server = startRawGateway(async ({ number, send, closed }) => {
     if (number === 1) await send(CHUNKED + chunk("half"));
     await closed;
   });
@@ -519,18 +519,18 @@ Deno.test("Client.close() ends what is under way", async () => {
 });
 
 Deno.test("Client.preload() sends nothing", async () => {
-  await using server = startRawServer((peer) => peer.write(HI));
+  await using server = startRawGateway(({ send }) => send(HI));
   await using client = testClient();
   await client.preload!();
   assertEquals(server.requests.length, 0);
 });
 
 Deno.test("clientFetch() has fetch's shape, and a body that fails where it breaks off", async () => {
-  await using server = startRawServer(async (peer) => {
-    await peer.write(
+  await using server = startRawGateway(async (request) => {
+    await request.send(
       HI.replace("length: 2", server.requests.length === 1 ? "length: 2" : "length: 9"),
     );
-    if (server.requests.length > 1) peer.close();
+    if (server.requests.length > 1) request.close();
   });
   await using client = testClient();
   const fetch = clientFetch(client);
@@ -540,9 +540,9 @@ Deno.test("clientFetch() has fetch's shape, and a body that fails where it break
     body: "{}",
   });
   assertEquals([response.ok, await response.text()], [true, "hi"]);
-  assertStringIncludes(server.requests[0].text, "x-a: b\r\n");
+  assertStringIncludes(server.requests[0].head, "x-a: b\r\n");
   const broken = await fetch(server.url);
-  assert(server.requests[1].text.startsWith("GET / "));
+  assert(server.requests[1].head.startsWith("GET / "));
   await assertRejects(() => broken.text());
 });
 
@@ -571,7 +571,7 @@ function gatewayOn(url: string, client: Client, retries = 2) {
 }
 
 /** What a gateway does with every request → how often it gets one with two retries, and the error's code. */
-const ASKED: readonly { name: string; fault: Fault; requests: number; code: string }[] = [
+const ASKED: readonly { name: string; fault: RawAnswer; requests: number; code: string }[] = [
   {
     name: "closes without an answer",
     fault: ({ close }) => close(),
@@ -600,7 +600,7 @@ const ASKED: readonly { name: string; fault: Fault; requests: number; code: stri
 
 for (const { name, fault, requests, code } of ASKED) {
   Deno.test(`Gateway.post() sends a request ${requests === 1 ? "once" : `${requests} times`} to a gateway that ${name}`, async () => {
-    await using server = startFaultGateway(fault);
+    await using server = startRawGateway(fault);
     await using client = testClient({ firstByteTimeout: 100 });
     const outcome = await gatewayOn(server.url, client).post().catch((error) => error);
     assertEquals(outcome instanceof BridgeError ? outcome.code : `${outcome.status}`, code);

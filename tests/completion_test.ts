@@ -4,7 +4,7 @@ import { ChunkEnricher } from "../lib/enrich/chunks.ts";
 import type { JsonObject } from "../lib/json.ts";
 import type { SseEvent } from "../lib/dialects/dialect.ts";
 import { decoderFor } from "../lib/dialects/registry.ts";
-import { SseParser } from "../lib/sse.ts";
+import { SseParser } from "../lib/enrich/sse_parser.ts";
 import { completionFixtures, streamFixtures } from "./helpers/fixtures.ts";
 
 /** What comes of events as one answer; an error's words where they end in one. */

@@ -14,7 +14,7 @@ function check(name: string, more: Partial<ModelCheck>): ModelCheck {
     tokens: null,
     calledTool: true,
     learned: [],
-    mended: [],
+    repaired: [],
     ...more,
   };
 }

@@ -571,7 +571,7 @@ Deno.test("doctor takes a model that never ends its answer for a fault", async (
   assertEquals(late.get(MODEL)?.detail, "No whole answer within 0.3 s.");
 });
 
-Deno.test("doctor tells what the bridge had to learn, and what it mended", async () => {
+Deno.test("doctor tells what the bridge had to learn, and what it repaired", async () => {
   const models = ["databricks-gpt-5-6-sol", "databricks-inkling", "databricks-gpt-5-4"];
   const { checks } = await examine(healthy({
     files: { "./models.json": JSON.stringify({ models: [MODEL, ...models] }) },
@@ -580,15 +580,15 @@ Deno.test("doctor tells what the bridge had to learn, and what it mended", async
     checks.find(({ name }) => name === id)
   ) as unknown as {
     learned: string[];
-    mended: string[];
+    repaired: string[];
     surface: string;
     calledTool: boolean;
     tokens: { input: number; output: number };
     firstByteMs: number;
   }[];
   assertEquals(sol.learned, ["call it system.ai.gpt-5-6-sol", "speak the Responses API"]);
-  assertEquals(sol.mended, ["dialect"]);
-  assertEquals(inkling.mended, ["finish_reason"]);
+  assertEquals(sol.repaired, ["dialect"]);
+  assertEquals(inkling.repaired, ["finish_reason"]);
   assertEquals(four.surface, "openai");
   assert(four.calledTool && four.tokens.input > 0 && four.firstByteMs >= 0);
 });

@@ -1,10 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import {
-  type Chunk,
-  ChunkEnricher,
-  type ChunkEnricherOptions,
-  FINISH_REASONS,
-} from "../lib/enrich/chunks.ts";
+import type { ChunkEnricherOptions } from "../lib/enrich/choice.ts";
+import { type Chunk, ChunkEnricher } from "../lib/enrich/chunks.ts";
+import { FINISH_REASONS } from "../lib/enrich/finish_reason.ts";
 import { decoderFor } from "../lib/dialects/registry.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { ToolCallCache } from "../lib/adapt/tool_call_cache.ts";
@@ -209,7 +206,7 @@ Deno.test("enrich() makes a refusal in words a content_filter, which ForgeCode d
   assertEquals(reasonOf(chunksOf([delta({ refusal: "", content: "a" }, "stop")])), "stop");
 });
 
-Deno.test("enrich() mends usage, keeps it off chunks where it isn't complete, and tells the rest at the end", () => {
+Deno.test("enrich() repairs usage, keeps it off chunks where it isn't complete, and tells the rest at the end", () => {
   const nulls = { prompt_tokens: 7, completion_tokens: null, total_tokens: null };
   const chunks = chunksOf([
     { ...delta({ content: "a" }), usage: nulls },

@@ -6,12 +6,12 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import {
   answer,
   chunk,
-  type Fault,
-  type FaultOptions,
-  startFaultGateway,
+  type RawAnswer,
+  type RawOptions,
+  startRawGateway,
   STREAM_END,
   STREAM_HEAD,
-} from "./helpers/fault_gateway.ts";
+} from "./helpers/raw_gateway.ts";
 import {
   type FaultBridge,
   inTime,
@@ -55,7 +55,7 @@ async function begin(send: (data: string | Uint8Array) => Promise<void>, text = 
 interface Moment {
   readonly name: string;
   /** What the gateway does until then; it never ends anything. */
-  readonly fault: Fault;
+  readonly fault: RawAnswer;
   readonly body: unknown;
   readonly path?: string;
   readonly flags?: readonly string[];
@@ -122,7 +122,7 @@ const MOMENTS: readonly Moment[] = [
 
 for (const { name, fault, body, path, flags, request = 1, until } of MOMENTS) {
   Deno.test(`a client that leaves ${name} ends the gateway's request within a second`, async () => {
-    await using gateway = startFaultGateway(fault);
+    await using gateway = startRawGateway(fault);
     await using bridge = startFaultBridge(gateway.url, {
       flags,
     });
@@ -139,7 +139,7 @@ for (const { name, fault, body, path, flags, request = 1, until } of MOMENTS) {
 
 Deno.test(`a client that leaves without having read ends the gateway's request`, async () => {
   let sent = 0;
-  await using gateway = startFaultGateway(async ({ send, isClosed }) => {
+  await using gateway = startRawGateway(async ({ send, isClosed }) => {
     await send(STREAM_HEAD);
     const piece = chunk(event({ content: "quay ".repeat(2_000) }));
     while (!isClosed()) {
@@ -167,8 +167,8 @@ Deno.test(`a client that leaves without having read ends the gateway's request`,
 /** What a gateway does wrong, and what a client gets. */
 interface FaultRow {
   readonly name: string;
-  readonly fault: Fault;
-  readonly options?: FaultOptions;
+  readonly fault: RawAnswer;
+  readonly options?: RawOptions;
   readonly flags?: readonly string[];
   /** A streaming client's: words of the error's event, `done`, or the status of a refusal. */
   readonly stream: string | number;
@@ -423,7 +423,7 @@ const FAULTS: readonly FaultRow[] = [
 
 for (const row of FAULTS) {
   Deno.test(`a gateway that ${row.name} is told to a streaming client`, async () => {
-    await using gateway = startFaultGateway(row.fault, row.options);
+    await using gateway = startRawGateway(row.fault, row.options);
     await using bridge = startFaultBridge(gateway.url, {
       flags: ["--retries", "0", ...row.flags ?? []],
     });
@@ -442,7 +442,7 @@ for (const row of FAULTS) {
   });
 
   Deno.test(`a gateway that ${row.name} is told to a client that waits for the whole`, async () => {
-    await using gateway = startFaultGateway(row.fault, row.options);
+    await using gateway = startRawGateway(row.fault, row.options);
     await using bridge = startFaultBridge(gateway.url, {
       flags: ["--retries", "0", ...row.flags ?? []],
     });
@@ -457,8 +457,8 @@ for (const row of FAULTS) {
 }
 
 Deno.test(`a gateway that points elsewhere is not followed`, async () => {
-  await using other = startFaultGateway(({ send }) => send(answer(COMPLETION)));
-  await using gateway = startFaultGateway(({ send }) =>
+  await using other = startRawGateway(({ send }) => send(answer(COMPLETION)));
+  await using gateway = startRawGateway(({ send }) =>
     send(answer("", { status: 307, headers: { location: `${other.url}/take-the-token` } }))
   );
   await using bridge = startFaultBridge(gateway.url);
@@ -479,7 +479,7 @@ function post(url: string, body: unknown): Promise<Response> {
 /** Nothing may be left over: no request to the gateway, no open stream in the numbers. */
 async function settled(
   bridge: FaultBridge,
-  gateway: ReturnType<typeof startFaultGateway>,
+  gateway: ReturnType<typeof startRawGateway>,
   { requests = 1, options }: FaultRow,
 ): Promise<void> {
   assertEquals(bridge.bridge.metrics.openStreams, 0);

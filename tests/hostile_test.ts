@@ -7,11 +7,11 @@ import { assert, assertEquals } from "@std/assert";
 import {
   answer,
   chunk,
-  type FaultRequest,
-  startFaultGateway,
+  type RawRequest,
+  startRawGateway,
   STREAM_END,
   STREAM_HEAD,
-} from "./helpers/fault_gateway.ts";
+} from "./helpers/raw_gateway.ts";
 import {
   type FaultBridge,
   inTime,
@@ -41,7 +41,7 @@ const SOUND = !losesClients(Deno.version.deno);
 const WORKERS = 24;
 
 /** What the gateway does with the requests of the cases that are running, by number. */
-type Plays = Map<number, (request: FaultRequest) => void | Promise<void>>;
+type Plays = Map<number, (request: RawRequest) => void | Promise<void>>;
 
 interface Case {
   readonly random: Random;
@@ -64,7 +64,7 @@ function post({ bridge }: Case, body: string | Uint8Array<ArrayBuffer>, more: Re
 }
 
 /** Sends a body in random pieces, as chunks of HTTP. */
-async function play(request: FaultRequest, random: Random, bytes: Uint8Array): Promise<void> {
+async function play(request: RawRequest, random: Random, bytes: Uint8Array): Promise<void> {
   const framed: Uint8Array[] = [encoder.encode(STREAM_HEAD)];
   // At most a few dozen: byte by byte, a stream takes as long as thousands of cases.
   const all = random.chance(0.8) ? [bytes] : cuts(bytes, random);
@@ -359,7 +359,7 @@ Deno.test({
 async function throwEverything(): Promise<void> {
   const { seed } = randomFromEnvironment("hostile");
   const plays: Plays = new Map();
-  await using gateway = startFaultGateway(async (request) => {
+  await using gateway = startRawGateway(async (request) => {
     const number = Number(/case-(\d+)/.exec(request.body)?.[1]);
     // A body that was changed on its way may have lost its number.
     await (plays.get(number) ?? (({ send }) => send(answer("{}"))))(request);

@@ -45,8 +45,8 @@ Deno.test("findModels() looks at the named file, here, the configuration folder,
     "/home/ada/.config/fd-bridge/models.json": '{"models": ["folder"]}',
   };
   const first = async (named: string | undefined, files: Record<string, string>) => {
-    const { catalogue, path } = await findModels(named, HOME, reader(files), EMBEDDED);
-    return [catalogue.models[0].id, path, catalogue.source];
+    const { catalog, path } = await findModels(named, HOME, reader(files), EMBEDDED);
+    return [catalog.models[0].id, path, catalog.source];
   };
   assertEquals(await first("named.json", everywhere), ["named", "named.json", "named.json"]);
   assertEquals(await first(undefined, everywhere), ["here", "./models.json", "./models.json"]);
@@ -120,5 +120,5 @@ Deno.test("findModels() passes over a models.json in the folder that is another 
     EMBEDDED,
   );
   assertEquals(ours.foreign, undefined);
-  assertEquals(ours.catalogue.models.map(({ id }) => id), ["a", "c"]);
+  assertEquals(ours.catalog.models.map(({ id }) => id), ["a", "c"]);
 });

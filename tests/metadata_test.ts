@@ -83,7 +83,7 @@ Deno.test("listedMetadata() promises parallel calls and pictures only where they
 });
 
 Deno.test("listModels() lets the file's own fields win, and leaves out what is gone", () => {
-  const catalogue = parseModels(
+  const catalog = parseModels(
     JSON.stringify({
       models: [
         { id: "databricks-gpt-5", context_length: 1000, name: "Ours" },
@@ -92,7 +92,7 @@ Deno.test("listModels() lets the file's own fields win, and leaves out what is g
     }),
     "m",
   );
-  const { data } = listModels(catalogue, listedMetadata);
+  const { data } = listModels(catalog, listedMetadata);
   assertEquals(data.length, 1);
   assertEquals([data[0].context_length, data[0].name], [1000, "Ours"]);
 });

@@ -11,7 +11,7 @@ import {
 import type { DialectName } from "../lib/dialects/dialect.ts";
 import { readModelsAsForge } from "./helpers/forge_reader.ts";
 
-function catalogue(value: unknown): Catalog {
+function catalog(value: unknown): Catalog {
   return parseModels(JSON.stringify(value), "models.json");
 }
 
@@ -20,7 +20,7 @@ function surface(list: Catalog, model: string, body: DialectName = "chat"): stri
 }
 
 Deno.test("parseModels() takes entries as strings, with an endpoint and without", () => {
-  const list = catalogue({
+  const list = catalog({
     endpoints: { own: "/serving-endpoints/mine/invocations" },
     models: ["databricks-gpt-5", { id: "a", endpoint: "own" }, { id: "b", name: "B", x: [1] }],
   });
@@ -49,10 +49,10 @@ Deno.test("DEFAULT_ENDPOINTS are the surfaces that every gateway has", () => {
 });
 
 Deno.test("routeOf() sends databricks-gpt* to cursor and all else to mlflow, listed or not", () => {
-  const listed = catalogue({
+  const listed = catalog({
     models: ["databricks-gpt-5", "databricks-gpt-oss-20b", "kimi", "gpt"],
   });
-  for (const list of [listed, catalogue({ models: [] })]) {
+  for (const list of [listed, catalog({ models: [] })]) {
     assertEquals(surface(list, "databricks-gpt-5"), "cursor");
     assertEquals(surface(list, "databricks-gpt-oss-20b"), "cursor");
     assertEquals(surface(list, "databricks-claude-sonnet-5"), "mlflow");
@@ -64,7 +64,7 @@ Deno.test("routeOf() sends databricks-gpt* to cursor and all else to mlflow, lis
 });
 
 Deno.test("routeOf() follows an entry's own endpoint", () => {
-  const list = catalogue({
+  const list = catalog({
     endpoints: { own: "/own/v1/chat/completions" },
     models: [{ id: "databricks-gpt-5", endpoint: "mlflow" }, { id: "m", endpoint: "own" }],
   });
@@ -78,8 +78,8 @@ Deno.test("routeOf() follows an entry's own endpoint", () => {
 
 Deno.test("routeOf() sends messages for a model on openai to cursor where both exist", () => {
   const models = [{ id: "m", endpoint: "openai" }];
-  assertEquals(surface(catalogue({ models }), "m"), "cursor");
-  const without = catalogue({ models, endpoints: { cursor: null } });
+  assertEquals(surface(catalog({ models }), "m"), "cursor");
+  const without = catalog({ models, endpoints: { cursor: null } });
   assertEquals(routeOf(without, "m", "chat"), {
     surface: "openai",
     path: "/openai/v1/responses",
@@ -89,15 +89,15 @@ Deno.test("routeOf() sends messages for a model on openai to cursor where both e
 
 Deno.test("routeOf() sends input for a model on cursor to openai where both exist", () => {
   const models = [{ id: "m", endpoint: "cursor" }];
-  assertEquals(surface(catalogue({ models }), "m", "responses"), "openai");
-  assertEquals(surface(catalogue({ models }), "databricks-gpt-5-unlisted", "responses"), "openai");
-  const without = catalogue({ models, endpoints: { openai: null } });
+  assertEquals(surface(catalog({ models }), "m", "responses"), "openai");
+  assertEquals(surface(catalog({ models }), "databricks-gpt-5-unlisted", "responses"), "openai");
+  const without = catalog({ models, endpoints: { openai: null } });
   assertEquals(surface(without, "m", "responses"), "cursor");
 });
 
 Deno.test("routeOf() passes input for any other chat surface to openai, too", () => {
-  assertEquals(surface(catalogue({ models: [] }), "databricks-grok-4-6", "responses"), "openai");
-  const own = catalogue({
+  assertEquals(surface(catalog({ models: [] }), "databricks-grok-4-6", "responses"), "openai");
+  const own = catalog({
     endpoints: { codex: "/codex/v1/responses" },
     models: [{ id: "m", endpoint: "codex" }],
   });
@@ -105,14 +105,14 @@ Deno.test("routeOf() passes input for any other chat surface to openai, too", ()
 });
 
 Deno.test("routeOf() says what is missing where the list has taken a surface away", () => {
-  const list = catalogue({ models: [], endpoints: { mlflow: null } });
+  const list = catalog({ models: [], endpoints: { mlflow: null } });
   const error = assertThrows(() => routeOf(list, "databricks-kimi-k3", "chat"), BridgeError);
   assertStringIncludes(error.message, 'endpoints has no "mlflow"');
   assertStringIncludes(error.message, "databricks-kimi-k3");
 });
 
 Deno.test("surfaceRoute() knows no alias that an object only inherits", () => {
-  const list = catalogue({ models: [] });
+  const list = catalog({ models: [] });
   assertEquals(surfaceRoute(list, "constructor"), undefined);
   assertEquals(surfaceRoute(list, "__proto__"), undefined);
 });
@@ -173,7 +173,7 @@ for (const [what, file, ...words] of BAD) {
 }
 
 Deno.test("listModels() gives the file's order and everything that ForgeCode's gate asks for", () => {
-  const list = listModels(catalogue({
+  const list = listModels(catalog({
     models: [
       "z",
       {
@@ -201,7 +201,7 @@ Deno.test("listModels() gives the file's order and everything that ForgeCode's g
 
 Deno.test("listModels() lets the file's own fields win over what is known otherwise", () => {
   const { data } = listModels(
-    catalogue({ models: [{ id: "a", context_length: 1 }] }),
+    catalog({ models: [{ id: "a", context_length: 1 }] }),
     () => ({ context_length: 2, name: "known" }),
   );
   assertEquals([data[0].context_length, data[0].name], [1, "known"]);

@@ -712,7 +712,7 @@ Deno.test("Negotiator forgets after an hour, and tries again", () => {
 });
 
 /** A gateway of words: which place refuses with what. */
-function journey(
+function exchangesOf(
   negotiator: Negotiator,
   list: Catalog,
   refusals: Readonly<Record<string, string>>,
@@ -741,8 +741,8 @@ Deno.test("infer() follows from surface to surface, and goes there at once the n
     const negotiator = new Negotiator();
     const refusals = { "mlflow chat": TO_RESPONSES };
     const way = ["mlflow chat", "openai responses", "ok"];
-    assertEquals(journey(negotiator, catalog(), refusals, undefined, status), way);
-    assertEquals(journey(negotiator, catalog(), refusals), way.slice(1));
+    assertEquals(exchangesOf(negotiator, catalog(), refusals, undefined, status), way);
+    assertEquals(exchangesOf(negotiator, catalog(), refusals), way.slice(1));
   }
 });
 
@@ -755,14 +755,18 @@ Deno.test("infer() tries the surfaces that may have a model, once each, and reme
   };
   const negotiator = new Negotiator();
   const way = ["cursor chat", "openai responses", "mlflow chat", "ok"];
-  assertEquals(journey(negotiator, catalog(), words, "databricks-gpt-7-nova"), way);
-  assertEquals(journey(negotiator, catalog(), words, "databricks-gpt-7-nova"), way.slice(2));
+  assertEquals(exchangesOf(negotiator, catalog(), words, "databricks-gpt-7-nova"), way);
+  assertEquals(exchangesOf(negotiator, catalog(), words, "databricks-gpt-7-nova"), way.slice(2));
   const nowhere = { ...words, "mlflow chat": "The given endpoint does not exist" };
   for (const model of ["databricks-gpt-7-nova", "databricks-glm-5-2"]) {
     const other = new Negotiator();
-    const all = journey(other, catalog(), nowhere, model, 404);
+    const all = exchangesOf(other, catalog(), nowhere, model, 404);
     assertEquals(all.length, model.includes("gpt") ? 3 : 2);
-    assertEquals(journey(other, catalog(), nowhere, model, 404), all.slice(0, 1), "once an hour");
+    assertEquals(
+      exchangesOf(other, catalog(), nowhere, model, 404),
+      all.slice(0, 1),
+      "once an hour",
+    );
   }
 });
 
@@ -774,17 +778,17 @@ Deno.test("infer() goes from cursor over its other dialect to mlflow", () => {
   };
   const model = "databricks-gpt-oss-120b";
   const way = ["cursor chat", "cursor responses", "mlflow chat", "ok"];
-  assertEquals(journey(negotiator, catalog(), refusals, model), way);
-  assertEquals(journey(negotiator, catalog(), refusals, model), way.slice(2));
+  assertEquals(exchangesOf(negotiator, catalog(), refusals, model), way);
+  assertEquals(exchangesOf(negotiator, catalog(), refusals, model), way.slice(2));
 });
 
 Deno.test("infer() lets no two surfaces send a request to and fro, nor later ones astray", () => {
   const negotiator = new Negotiator();
   const both = { "mlflow chat": TO_RESPONSES, "openai responses": TO_CHAT };
-  assertEquals(journey(negotiator, catalog(), both), ["mlflow chat", "openai responses"]);
-  assertEquals(journey(negotiator, catalog(), both), ["mlflow chat"], "nothing is repeated");
+  assertEquals(exchangesOf(negotiator, catalog(), both), ["mlflow chat", "openai responses"]);
+  assertEquals(exchangesOf(negotiator, catalog(), both), ["mlflow chat"], "nothing is repeated");
   // The same model without tools: its own surface takes it.
-  assertEquals(journey(negotiator, catalog(), { "openai responses": TO_CHAT }), [
+  assertEquals(exchangesOf(negotiator, catalog(), { "openai responses": TO_CHAT }), [
     "mlflow chat",
     "ok",
   ]);
@@ -797,8 +801,8 @@ Deno.test("infer() tries a surface's other dialect where there is no openai surf
     "mlflow chat": TO_RESPONSES,
     "mlflow responses": 'Bad request: json: unknown field "input"',
   };
-  assertEquals(journey(negotiator, list, refusals), ["mlflow chat", "mlflow responses"]);
-  assertEquals(journey(negotiator, list, refusals), ["mlflow chat"]);
+  assertEquals(exchangesOf(negotiator, list, refusals), ["mlflow chat", "mlflow responses"]);
+  assertEquals(exchangesOf(negotiator, list, refusals), ["mlflow chat"]);
 });
 
 Deno.test("refusalToShow() shows what the first surface said, where the others don't have the model", () => {
@@ -917,7 +921,7 @@ Deno.test("Negotiator bounds its memory, whatever refusals name", () => {
   assertEquals(planned().adjustments.length, MAX_ADJUSTMENTS);
 });
 
-Deno.test("infer() mends this request only where the refusal names the value that was sent", () => {
+Deno.test("infer() repairs this request only where the refusal names the value that was sent", () => {
   const cases: readonly (readonly [words: string, field: string, value: unknown])[] = [
     ["reasoning_effort 'xhigh' is not supported by this model", "reasoning_effort", "xhigh"],
     ["service_tier 'flex' unknown", "service_tier", "flex"],

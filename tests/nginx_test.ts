@@ -10,7 +10,7 @@ import {
 } from "../scripts/nginx.ts";
 import { ROOT } from "../scripts/project.ts";
 import { readStream } from "../scripts/soak.ts";
-import { chunk, startFaultGateway, STREAM_END, STREAM_HEAD } from "./helpers/fault_gateway.ts";
+import { chunk, startRawGateway, STREAM_END, STREAM_HEAD } from "./helpers/raw_gateway.ts";
 import { inTime, MODELS, RawClient, rawPost, startFaultBridge } from "./helpers/fault_bridge.ts";
 import { startProgram } from "./helpers/program.ts";
 
@@ -58,7 +58,7 @@ Deno.test({
   ignore,
   async fn() {
     const finish = Promise.withResolvers<void>();
-    await using gateway = startFaultGateway(async ({ send }) => {
+    await using gateway = startRawGateway(async ({ send }) => {
       await send(STREAM_HEAD);
       await send(chunk(event("half")));
       await finish.promise;
@@ -95,7 +95,7 @@ Deno.test({
   name: `nginx ends a bridge's request when the client leaves${MISSING}`,
   ignore,
   async fn() {
-    await using gateway = startFaultGateway(({ send }) => send(STREAM_HEAD));
+    await using gateway = startRawGateway(({ send }) => send(STREAM_HEAD));
     await using bridge = startFaultBridge(gateway.url);
     await using nginx = await start([bridge.port, bridge.port]);
     const client = new AbortController();
@@ -112,7 +112,7 @@ Deno.test({
   ignore,
   async fn() {
     const finish = Promise.withResolvers<void>();
-    await using gateway = startFaultGateway(async ({ send }) => {
+    await using gateway = startRawGateway(async ({ send }) => {
       await send(STREAM_HEAD);
       await send(chunk(event("half")));
       await finish.promise;
@@ -144,7 +144,7 @@ for (const half of [false, true]) {
     async fn() {
       const die = Promise.withResolvers<void>();
       const dying = () =>
-        startFaultGateway(async ({ send, close }) => {
+        startRawGateway(async ({ send, close }) => {
           if (half) {
             await send(STREAM_HEAD);
             await send(chunk("data: {}\n\n"));

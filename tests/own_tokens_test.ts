@@ -1,6 +1,6 @@
 /** The program with tokens of its own: the real process, scripted command-line tools, a gateway on loopback. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { answer, startFaultGateway } from "./helpers/fault_gateway.ts";
+import { answer, startRawGateway } from "./helpers/raw_gateway.ts";
 import { startProgram } from "./helpers/program.ts";
 import { tokenPrograms } from "./helpers/token_programs.ts";
 
@@ -15,7 +15,7 @@ const COMPLETION = JSON.stringify({
 
 /** A gateway that takes the tokens that a test says are valid. */
 function tokenGateway(isValid: (token: string) => boolean) {
-  return startFaultGateway(({ head, send }) => {
+  return startRawGateway(({ head, send }) => {
     const token = /authorization: bearer (\S+)/i.exec(head)?.[1] ?? "";
     if (isValid(token)) return send(answer(COMPLETION));
     const refusal = JSON.stringify({ error_code: 403, message: "Invalid access token." });

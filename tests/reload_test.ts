@@ -26,10 +26,10 @@ async function live(files: Record<string, string | Error>, named?: string) {
   const models = await LiveModels.load({
     find: (read) => findModels(named, place, read, '{"models": ["embedded"]}'),
     read,
-    onLoaded: ({ catalogue }) => void told.push(`loaded ${catalogue.source}`),
+    onLoaded: ({ catalog }) => void told.push(`loaded ${catalog.source}`),
     onBroken: (message) => void told.push(`broken ${message}`),
   });
-  const ids = () => models.catalogue.models.map(({ id }) => id).join();
+  const ids = () => models.catalog.models.map(({ id }) => id).join();
   /** A change is believed when two looks have seen the same. */
   const settle = async () => {
     await models.look();

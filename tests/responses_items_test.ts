@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { ItemTable, TextTrack } from "../lib/dialects/responses/items.ts";
+import { TextTrack } from "../lib/dialects/responses/item.ts";
+import { ItemTable } from "../lib/dialects/responses/items.ts";
 
 Deno.test("TextTrack sends deltas that contradict the whole text before them", () => {
   const track = new TextTrack();

@@ -4,7 +4,7 @@ import { decoderFor } from "../lib/dialects/registry.ts";
 import { decodeContinuity } from "../lib/enrich/continuity.ts";
 import { responsesClient } from "../lib/dialects/responses/mod.ts";
 import { ChunkEnricher } from "../lib/enrich/chunks.ts";
-import { SseParser } from "../lib/sse.ts";
+import { SseParser } from "../lib/enrich/sse_parser.ts";
 import { Translator } from "../lib/translator.ts";
 import { assertStrictResponses, type StrictResponses } from "./helpers/strict_responses.ts";
 

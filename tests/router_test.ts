@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { normalizePath } from "../lib/router.ts";
 import { ask, testBridge, TOKEN } from "./helpers/bridge.ts";
-import { answer, startFaultGateway } from "./helpers/fault_gateway.ts";
+import { answer, startRawGateway } from "./helpers/raw_gateway.ts";
 import { inTime, MODELS, RawClient, rawPost, startFaultBridge } from "./helpers/fault_bridge.ts";
 
 const PATHS: readonly (readonly [string, string])[] = [
@@ -203,8 +203,8 @@ const STEERING: readonly { target?: string; headers?: string; model?: string }[]
 
 for (const { target = "/chat/completions", headers = "", model = MODELS.chat } of STEERING) {
   Deno.test(`nothing steers the bridge away from its gateway: ${JSON.stringify({ target, headers, model })}`, async () => {
-    await using elsewhere = startFaultGateway(({ send }) => send(answer("{}")));
-    await using gateway = startFaultGateway(({ send }) => send(answer("{}")));
+    await using elsewhere = startRawGateway(({ send }) => send(answer("{}")));
+    await using gateway = startRawGateway(({ send }) => send(answer("{}")));
     await using bridge = startFaultBridge(gateway.url, { flags: ["--retries", "0"] });
     const port = new URL(elsewhere.url).port;
     const away = (text: string) => text.replaceAll("ELSEWHERE", port);
@@ -249,7 +249,7 @@ for (const [head, expected] of HEADS) {
 }
 
 Deno.test("a body that is too large gets its 413 while it is still being sent", async () => {
-  await using gateway = startFaultGateway(() => {});
+  await using gateway = startRawGateway(() => {});
   await using bridge = startFaultBridge(gateway.url, { flags: ["--max-body", "100KB"] });
   const head = "POST /chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer t\r\n";
   const ways = [

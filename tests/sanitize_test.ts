@@ -2,16 +2,12 @@ import { assert, assertEquals, assertStrictEquals, assertStringIncludes } from "
 import type { DialectName } from "../lib/dialects/dialect.ts";
 import type { JsonObject } from "../lib/json.ts";
 import { ADAPTIVE_CLAUDE, BUDGETED_CLAUDE, UNFORMATTED_CLAUDE } from "../lib/models/families.ts";
-import {
-  formatInstruction,
-  instructFormat,
-  sanitize,
-  SANITIZE_RULES,
-  type SanitizeRule,
-  sanitizeTable,
-  type Target,
-  withoutField,
-} from "../lib/adapt/sanitize.ts";
+import { formatInstruction, instructFormat } from "../lib/adapt/instruct.ts";
+import { withoutField } from "../lib/adapt/paths.ts";
+import { sanitize } from "../lib/adapt/sanitize.ts";
+import { SANITIZE_RULES, type SanitizeRule } from "../lib/adapt/sanitize_rules.ts";
+import type { Target } from "../lib/dialects/dialect.ts";
+import { sanitizeTable } from "./helpers/sanitize_table.ts";
 import { title } from "./helpers/requests.ts";
 
 const MLFLOW = "/mlflow/v1/chat/completions";

@@ -7,7 +7,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { losesClients } from "../lib/listen.ts";
-import { chunk, startFaultGateway, STREAM_END, STREAM_HEAD } from "./helpers/fault_gateway.ts";
+import { chunk, startRawGateway, STREAM_END, STREAM_HEAD } from "./helpers/raw_gateway.ts";
 import { inTime, MODELS, RawClient, rawPost, startFaultBridge } from "./helpers/fault_bridge.ts";
 import { type ProgramOptions, startProgram } from "./helpers/program.ts";
 
@@ -51,7 +51,7 @@ Deno.test({
     `the gateway's request ends when a client with a 20 KB body leaves before the answer${UNFIT}`,
   ignore: UNFIT !== "",
   async fn() {
-    await using gateway = startFaultGateway(() => {});
+    await using gateway = startRawGateway(() => {});
     await using bridge = startFaultBridge(gateway.url);
     const messages = [{ role: "user", content: "x".repeat(20_000) }];
     const client = await RawClient.send(bridge.port, rawPost({ model: MODELS.chat, messages }));
@@ -113,7 +113,7 @@ const rest = `data: ${
 /** A program with a stream that is half-way; `finish` lets the gateway end it. */
 async function midStream(flags: readonly string[], options: ProgramOptions = {}) {
   const finish = Promise.withResolvers<void>();
-  const gateway = startFaultGateway(async ({ send }) => {
+  const gateway = startRawGateway(async ({ send }) => {
     await send(STREAM_HEAD);
     await send(chunk(half));
     await finish.promise;

@@ -186,7 +186,7 @@ Deno.test("createSimulator() takes what the rules ask for", async () => {
   }
 });
 
-Deno.test("createSimulator() answers every catalogued model on one of the surfaces its lists name", async () => {
+Deno.test("createSimulator() answers every catalogd model on one of the surfaces its lists name", async () => {
   const gateway = simulator({ notEnabled: [] });
   for (const bare of CHAT_MODELS) {
     const family = familyOf(bare);

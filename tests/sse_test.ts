@@ -8,7 +8,8 @@ import {
 import { TextLineStream } from "@std/streams/text-line-stream";
 import type { SseEvent, StreamCore, StreamOutcome } from "../lib/dialects/dialect.ts";
 import { BridgeError } from "../lib/errors.ts";
-import { enrichStream, type EnrichStreamOptions, MAX_EVENT, SseParser } from "../lib/sse.ts";
+import { MAX_EVENT, SseParser } from "../lib/enrich/sse_parser.ts";
+import { enrichStream, type EnrichStreamOptions } from "../lib/sse.ts";
 import { streamFixtures } from "./helpers/fixtures.ts";
 import { cuts, FRAMINGS, Random, reframe, streamOf } from "./helpers/mutate.ts";
 

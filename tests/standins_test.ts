@@ -7,12 +7,12 @@ import { deepStrictEqual, ok } from "node:assert";
 import * as std from "@std/assert";
 import { parseArgs as stdParseArgs } from "@std/cli/parse-args";
 import { parse as stdParse } from "@std/dotenv/parse";
-import { STATUS_CODE as STD_CODE, STATUS_TEXT as STD_TEXT } from "@std/http/status";
+import { STATUS_TEXT as STD_TEXT } from "@std/http/status";
 import { TextLineStream as StdTextLineStream } from "@std/streams/text-line-stream";
 import * as standinAssert from "../scripts/standins/assert.ts";
 import { parseArgs } from "../scripts/standins/cli.ts";
 import { parse } from "../scripts/standins/dotenv.ts";
-import { STATUS_CODE, STATUS_TEXT } from "../scripts/standins/http.ts";
+import { STATUS_TEXT } from "../scripts/standins/http.ts";
 import { TextLineStream } from "../scripts/standins/streams.ts";
 import { currentStdSource } from "../scripts/std_source.ts";
 
@@ -59,7 +59,7 @@ const FLAGS = {
 };
 const NOTHING = { demo: false, help: false, h: false, header: [], host: "127.0.0.1" };
 
-const ARGUMENTS: readonly { args: string[]; gives: Record<string, unknown>; options?: object }[] = [
+const ARGUMENTS: readonly { args: string[]; gives: Record<string, unknown> }[] = [
   { args: [], gives: { ...NOTHING, _: [] } },
   { args: ["--port", "80"], gives: { ...NOTHING, port: "80", p: "80", _: [] } },
   { args: ["--port=80"], gives: { ...NOTHING, port: "80", p: "80", _: [] } },
@@ -77,19 +77,14 @@ const ARGUMENTS: readonly { args: string[]; gives: Record<string, unknown>; opti
   { args: ["--header", "a", "--header=b"], gives: { ...NOTHING, header: ["a", "b"], _: [] } },
   { args: ["--other", "7"], gives: { ...NOTHING, other: 7, _: [] } },
   { args: ["serve", "2", "--", "--demo"], gives: { ...NOTHING, _: ["serve", 2, "--demo"] } },
-  {
-    args: ["serve", "--demo"],
-    gives: { ...NOTHING, _: ["serve", "--demo"] },
-    options: { stopEarly: true },
-  },
 ];
 
-for (const { args, gives, options } of ARGUMENTS) {
+for (const { args, gives } of ARGUMENTS) {
   conform<ParseArgs>(
-    `parseArgs() reads ${JSON.stringify(args)}${options ? ` with ${JSON.stringify(options)}` : ""}`,
+    `parseArgs() reads ${JSON.stringify(args)}`,
     parseArgs as ParseArgs,
     stdParseArgs,
-    (parseArgs) => deepStrictEqual(parseArgs(args, { ...FLAGS, ...options }), gives),
+    (parseArgs) => deepStrictEqual(parseArgs(args, FLAGS), gives),
   );
 }
 
@@ -138,7 +133,7 @@ compare("parseArgs() reads random arguments alike", (roll) => {
   const words = ["--port", "80", "--port=80", "--port=", "--demo", "--demo=false", "--no-demo"];
   words.push("--no-color", "--color", "-p", "-p80", "-p=80", "-h", "-hp", "-ph", "--", "-", "x");
   words.push("true", "false", "--x=1", "--x", "", "1.5", "1e3", "--header", "--header=a:b", "-1");
-  const sets = [FLAGS, { ...FLAGS, stopEarly: true }, { string: "_" }, {}];
+  const sets = [FLAGS, { string: "_" }, {}];
   for (let i = 0; i < 5000; i++) {
     const args = Array.from({ length: roll(6) }, () => words[roll(words.length)]!);
     const set = sets[roll(sets.length)];
@@ -187,16 +182,42 @@ conform("parse() drops what is no name", parse, stdParse, (parse) => {
   deepStrictEqual(warnings.length, 2);
 });
 
-Deno.test("stand-in: parse() leaves $NAME as it is, unlike the real one", () => {
-  deepStrictEqual({ ...parse("A=$HOME\nB=${HOME:-x}") }, { A: "$HOME", B: "${HOME:-x}" });
-});
+/** Files with references → what becomes of them. `NOPE_…` is set nowhere. */
+const REFERENCES: typeof ENV_FILES = [
+  { text: "A=b\nB=$A\nC=${A}", gives: { A: "b", B: "b", C: "b" } },
+  { text: "B=$A-${A}/$A\nA=b", gives: { A: "b", B: "b-b/b" } },
+  { text: "A=b\nB=$A\nC=x$B", gives: { A: "b", B: "b", C: "xb" } },
+  { text: "A='b c'\nB=\"d\"\nC=$A!$B", gives: { A: "b c", B: "d", C: "b c!d" } },
+  { text: "A=b\nB='$A'\nC=\"$A\"\nD=$B", gives: { A: "b", B: "$A", C: "$A", D: "b" } },
+  { text: "A=${NOPE_1:-x}\nB=$NOPE_1:-/x/y", gives: { A: "x", B: "/x/y" } },
+  { text: "A=b\nB=${A:-x}\nC=$A:-x", gives: { A: "b", B: "b", C: "b" } },
+  { text: "A=${NOPE_1:-${NOPE_2:-x}}\nB=$NOPE_1:-$NOPE_2:-x", gives: { A: "x", B: "x" } },
+  { text: "A=b\nB=${NOPE_1:-${A:-x}}", gives: { A: "b", B: "b" } },
+  { text: "A=b\nB=\\$A\nC=\\${A}", gives: { A: "b", B: "\\$A", C: "\\b" } },
+  { text: "A=$NOPE_1\nB=${NOPE_1}x", gives: { A: "undefined", B: "undefinedx" } },
+  { text: "A=$STANDINS_TEST\nB=$B_1\nB_1=", gives: { A: "from outside", B: "", B_1: "" } },
+  { text: "A=a$\nB=$-\nC=$ {A}\nD=b # $A", gives: { A: "a$", B: "$-", C: "$ {A}", D: "b" } },
+];
+
+for (const { text, gives } of REFERENCES) {
+  conform(`parse() expands ${JSON.stringify(text)}`, parse, stdParse, (parse) => {
+    Deno.env.set("STANDINS_TEST", "from outside");
+    try {
+      deepStrictEqual({ ...parse(text) }, gives);
+    } finally {
+      Deno.env.delete("STANDINS_TEST");
+    }
+  });
+}
 
 compare("parse() reads random files alike", (roll) => {
   const { warn } = console;
   console.warn = () => {};
   try {
     const pieces = ["A", "B_1", "=", "=", " ", "\n", "\r\n", "'", '"', "#", "\\n", "\\", "export "];
-    pieces.push("x y", "1", "\t", "`", "é");
+    pieces.push("x y", "1", "\t", "`", "é", "\r", "\u2028", "$", "\\$");
+    // None that the text sets: one that led to itself would never end.
+    pieces.push("$NOPE_1", "${NOPE_1}", "${NOPE_1:-x}", "$NOPE_1:-x", "${NOPE_1:-${NOPE_2:-x}}");
     for (let i = 0; i < 20_000; i++) {
       const text = Array.from({ length: roll(15) }, () => pieces[roll(pieces.length)]).join("");
       deepStrictEqual(parse(text), stdParse(text), JSON.stringify(text));
@@ -246,25 +267,28 @@ compare("TextLineStream splits random text alike", async (roll) => {
   }
 });
 
-Deno.test("stand-in: STATUS_TEXT has words for every STATUS_CODE", () => {
-  for (const [name, code] of Object.entries(STATUS_CODE)) {
-    ok(STATUS_TEXT[code].length > 1, `${name} (${code}) has no words`);
-  }
-  deepStrictEqual(STATUS_TEXT[STATUS_CODE.TooManyRequests], "Too Many Requests");
+Deno.test("stand-in: STATUS_TEXT has words for every status code", () => {
+  deepStrictEqual(Object.keys(STATUS_TEXT).length, 62);
+  deepStrictEqual(
+    [100, 207, 418, 429, 451, 511].map((code) => STATUS_TEXT[code]),
+    [
+      "Continue",
+      "Multi Status",
+      "I'm a teapot",
+      "Too Many Requests",
+      "Unavailable For Legal Reasons",
+      "Network Authentication Required",
+    ],
+  );
 });
 
-compare("STATUS_CODE and STATUS_TEXT are the same", () => {
-  deepStrictEqual(STATUS_CODE, STD_CODE);
-  deepStrictEqual({ ...STATUS_TEXT }, STD_TEXT);
-});
+compare("STATUS_TEXT is the same", () => deepStrictEqual({ ...STATUS_TEXT }, { ...STD_TEXT }));
 
 type Assertions = Pick<
   typeof std,
   | "assert"
   | "assertEquals"
-  | "assertExists"
   | "assertMatch"
-  | "assertObjectMatch"
   | "assertRejects"
   | "assertStrictEquals"
   | "assertStringIncludes"
@@ -327,8 +351,6 @@ for (const [what, a, b, equal] of PAIRS) {
 const CALLS: readonly [what: string, call: (it: Assertions) => unknown, holds: boolean][] = [
   ["assert(1)", (it) => it.assert(1), true],
   ["assert('')", (it) => it.assert(""), false],
-  ["assertExists(0)", (it) => it.assertExists(0), true],
-  ["assertExists(null)", (it) => it.assertExists(null), false],
   ["assertMatch() of a match", (it) => it.assertMatch("abc", /b/), true],
   ["assertMatch() of none", (it) => it.assertMatch("abc", /d/), false],
   ["assertStringIncludes() of a part", (it) => it.assertStringIncludes("abc", "b"), true],
@@ -336,18 +358,6 @@ const CALLS: readonly [what: string, call: (it: Assertions) => unknown, holds: b
   ["assertStrictEquals() of one object", (it) => it.assertStrictEquals(loop, loop), true],
   ["assertStrictEquals() of two", (it) => it.assertStrictEquals({}, {}), false],
   ["assertStrictEquals(0, -0)", (it) => it.assertStrictEquals(0, -0), false],
-  ["assertObjectMatch() of more", (it) => it.assertObjectMatch({ a: 1, b: 2 }, { a: 1 }), true],
-  ["assertObjectMatch() of less", (it) => it.assertObjectMatch({ a: 1 }, { a: 1, b: 2 }), false],
-  [
-    "assertObjectMatch() deep",
-    (it) => it.assertObjectMatch({ a: [{ b: 1, c: 2 }, 3] }, { a: [{ b: 1 }] }),
-    true,
-  ],
-  [
-    "assertObjectMatch() of a shorter array",
-    (it) => it.assertObjectMatch({ a: [1] }, { a: [1, 2] }),
-    false,
-  ],
   ["assertThrows() of an error", (it) => it.assertThrows(() => JSON.parse("{")), true],
   ["assertThrows() of none", (it) => it.assertThrows(() => 1), false],
   [

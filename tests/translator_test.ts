@@ -1,15 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import type { JsonObject } from "../lib/json.ts";
 import type { SseEvent } from "../lib/dialects/dialect.ts";
-import { DONE } from "../lib/dialects/chat/mod.ts";
-import { chatTranslator, type Translator } from "../lib/translator.ts";
+import { chatClient, DONE } from "../lib/dialects/chat/mod.ts";
+import { ChunkEnricher } from "../lib/enrich/chunks.ts";
+import { Translator } from "../lib/translator.ts";
 
 function json(value: JsonObject): SseEvent {
   return { type: "json", value };
 }
 
 function chat(): Translator {
-  return chatTranslator({ model: "m", created: 1, makeId: (p) => `${p}1` });
+  const context = { model: "m", created: 1, makeId: (prefix: string) => `${prefix}1` };
+  return new Translator(new ChunkEnricher(context), chatClient.encoder(context));
 }
 
 const HI = json({ choices: [{ delta: { content: "hi" } }] });

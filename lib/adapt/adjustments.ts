@@ -23,7 +23,7 @@ import {
 export type AdjustmentKind =
   /** A field, by its path, is not sent. */
   | { readonly type: "drop"; readonly path: string }
-  /** A top-level field goes by another name; a dot in it leads into an object. */
+  /** A top-level field has another name; a dot in the name leads into an object. */
   | { readonly type: "rename"; readonly path: string; readonly to: string }
   /** A header is not sent. */
   | { readonly type: "header"; readonly name: string }
@@ -47,7 +47,7 @@ export type AdjustmentKind =
   | { readonly type: "cap"; readonly tokens: number }
   /** At least so many output tokens. */
   | { readonly type: "floor"; readonly tokens: number }
-  /** `response_format` is refused here: its wish becomes an instruction. */
+  /** `response_format` is refused: it becomes an instruction. */
   | { readonly type: "instruct" }
   /** Thinking in the form of newer Claude models: adaptive, with an effort. */
   | { readonly type: "adaptive" }
@@ -57,7 +57,7 @@ export type AdjustmentKind =
   | { readonly type: "budget" }
   /** The reasoning of earlier turns is not sent; `off`: and there is no thinking in this one. */
   | { readonly type: "reasoning"; readonly off: boolean }
-  /** A role goes by another name. */
+  /** A role has another name. */
   | { readonly type: "role"; readonly from: string; readonly to: string }
   /** The last message must be the user's: one that asks to go on follows. */
   | { readonly type: "continue" }
@@ -70,7 +70,7 @@ export type Adjustment = AdjustmentKind & {
   readonly once?: boolean;
 };
 
-/** Fields that say how many tokens may come out, in any dialect. */
+/** Fields for the most output tokens, in any dialect. */
 export const TOKEN_FIELDS = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
 
 /** The most output tokens that a body asks for, where it does. */

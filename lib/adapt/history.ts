@@ -38,12 +38,12 @@ export interface HistoryRule {
   readonly repair: (messages: JsonObject[], setting: HistorySetting) => JsonObject[];
 }
 
-/** Text for a call whose result the client doesn't have, and for a result that says nothing. */
+/** Texts for a call without a result, and for an empty result. */
 const NO_RESULT = "(no result: the call was not completed)";
 const EMPTY_RESULT = "(no output)";
 
 /** The rules, in the order in which they are applied. */
-export const HISTORY_RULES: readonly HistoryRule[] = [
+const HISTORY_RULES: readonly HistoryRule[] = [
   {
     what:
       "tokens of the model's own format go from the names of calls: `shell<|channel|>commentary`",
@@ -165,7 +165,7 @@ function withArguments(call: JsonObject): JsonObject {
     try {
       if (isObject(JSON.parse(given))) text = given;
     } catch {
-      // Cut off, or never JSON: the model sees that its call came to nothing.
+      // Cut off, or never JSON: an empty object, so that the model sees that its call had no effect.
     }
   }
   return text === given ? call : { ...call, function: { ...definition, arguments: text } };

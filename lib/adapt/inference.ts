@@ -27,7 +27,7 @@ export interface GatewayRefusal {
 }
 
 /** Statuses with which a request is refused before anything was generated. */
-export const REFUSAL_STATUSES: ReadonlySet<number> = new Set([400, 404, 422, 500, 501]);
+const REFUSAL_STATUSES: ReadonlySet<number> = new Set([400, 404, 422, 500, 501]);
 
 /** Where the bridge's own advice begins in a message. */
 const ADVICE = " [fd-bridge: ";
@@ -35,7 +35,7 @@ const ADVICE = " [fd-bridge: ";
 /** How much of a refusal's words is read, in characters. */
 const MAX_WORDS = 8000;
 
-/** Words that carry a wish for a format: it can be told in words instead. */
+/** Fields that ask for a format, which an instruction can ask for instead. */
 const FORMATS = new Set([
   "response_format",
   "output_format",
@@ -43,7 +43,7 @@ const FORMATS = new Set([
   "output_config.format",
 ]);
 
-/** Fields that a request does without where their value is refused. Whatever else has a wrong value is the answer. */
+/** Fields that are left out where their value is refused. A wrong value of any other is an error for the client. */
 const OPTIONAL = new Set([
   "temperature",
   "top_p",
@@ -81,7 +81,7 @@ const OPTIONAL = new Set([
 const OPTIONAL_BELOW =
   /(?:^|\.)(?:cache_control(?:\.(?:ttl|scope))?|detail|strict|annotations|logprobs|status)$|^(?:input|messages)\[\]\.id$/;
 
-/** Keywords without which a schema is none. */
+/** Keywords that every schema needs. */
 const SCHEMA_CORE = new Set(["type", "properties", "items", "required", "enum", "description"]);
 
 /** Fields under which a schema stands. */
@@ -226,7 +226,7 @@ function namesFieldOf(body: JsonObject): (word: string) => boolean {
   return (word) => namesOf(word).slice(-2).some((name) => names.has(name));
 }
 
-/** Whatever a refusal names, read without knowing its sentence. */
+/** The adjustments for the names in a refusal, read by its grammar. */
 function readGenerally(refusal: GatewayRefusal, message: string, sent: Sent): Adjustment[] {
   const { code, param } = refusal;
   const reading = readRefusal(message, {

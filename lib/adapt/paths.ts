@@ -1,5 +1,5 @@
 /**
- * Fields of a request body by their paths: taking one out, and finding the one that somebody else's path
+ * Fields of a request body by their paths: removing one, and finding the one that a path in a refusal
  * means. A path is written `tools[].function.strict`: `[]` goes through every element of an array.
  *
  * @module
@@ -111,7 +111,7 @@ const TOOL_DATA = new Set(["input", "output", "response"]);
  * @param names The names that are looked for.
  * @param open Names of fields to look into although their fields are the user's.
  */
-export function findFields(
+function findFields(
   body: JsonObject,
   names: ReadonlySet<string>,
   open: ReadonlySet<string> = new Set(),

@@ -14,7 +14,7 @@ export interface RetryingClient {
 }
 
 /** The clients that are known to repeat 429 and faults of the gateway, by their `User-Agent`. */
-export const RETRYING_CLIENTS: readonly RetryingClient[] = [
+const RETRYING_CLIENTS: readonly RetryingClient[] = [
   { name: "ForgeCode", userAgent: /\bforge(?:code)?\b/i },
   { name: "Codex", userAgent: /\bcodex/i },
   { name: "opencode", userAgent: /\bopencode\b/i },

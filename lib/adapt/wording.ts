@@ -6,6 +6,19 @@
  * @module
  */
 
+import {
+  ABOUT_VALUE,
+  CONDITION,
+  CONDITIONS,
+  FILLER,
+  JOINTS,
+  NOUNS,
+  POSITIVE,
+  PREDICATE,
+  REFUSING,
+  VALUES_LISTED,
+} from "./vocabulary.ts";
+
 /** What a refusal names. */
 export interface Reading {
   /** Names and paths that are said to be unknown, unsupported, extra or not permitted. */
@@ -22,148 +35,7 @@ export interface Reading {
 const MAX_TEXT = 8000;
 
 /** How many names of one refusal count. */
-export const MAX_NAMES = 64;
-
-/** Words for a field of a request. */
-const NOUN =
-  "parameters?|params?|fields?|keys?|arguments?|args?|propert(?:y|ies)|options?|attributes?|keywords?|inputs?|members?|settings?|elements?";
-
-/** Words that say that something isn't taken at all. */
-const REFUSING = new RegExp(
-  [
-    "(?:not|n't|no longer|never) (?:(?:currently|yet|be|been|a|an|any|all) )*(?:supported|permitted|allowed|accepted|recogni[sz]ed|known|available|implemented|expected|enabled|understood|compatible|applicable|possible|defined|exist|part of|(?:one of|among) (?:the |its )?(?:supported|allowed|known|valid|accepted|permitted|recogni[sz]ed))",
-    "(?:not|n't) (?:(?:currently|yet) )*(?:support|accept|allow|recogni[sz]e|permit|know|understand|expect|take|have|exist)\\b",
-    "(?:not|n't) (?:be )?(?:use|used|set|specified|provided|included|present|passed|sent|combined|specify|include|contain|pass|send)\\b",
-    "cannot (?:(?:both|be) )*(?:used|set|specified|provided|included|present|passed|sent|combined|support|accept|specify|include|contain|process|handle|recogni[sz]e)\\b",
-    `(?:not an? |no such |no )(?:(?:known|valid|recogni[sz]ed|supported|allowed) )*(?:${NOUN})\\b`,
-    "no longer supports?\\b",
-    `\\b(?:invalid|bad|wrong) (?:request )?(?:${NOUN})\\b`,
-    "\\binvalid (?:for|with|in|on)\\b",
-    "not_(?:supported|allowed|permitted|recogni[sz]ed|accepted)",
-    "\\b(?:rejects?|refuses?|disallows?|forbids?|prohibits?)\\b",
-    `\\bhas no (?:${NOUN})\\b`,
-    "(?<![a-z])unsupported(?![a-z])",
-    "(?<![a-z])unknown(?![a-z])",
-    "(?<![a-z])unrecogni[sz]ed(?![a-z])",
-    "(?<![a-z])unexpected(?![a-z])",
-    "\\bundefined\\b",
-    "(?<![a-z])unpermitted(?![a-z])",
-    "(?<![a-z])disallowed(?![a-z])",
-    "\\bforbidden\\b",
-    "\\bprohibited\\b",
-    "\\billegal\\b",
-    "\\bdeprecated\\b",
-    "\\bsuperfluous\\b",
-    "\\bextraneous\\b",
-    "\\bextra\\b",
-    "\\bextra_forbidden\\b",
-    "\\badditional propert(?:y|ies)\\b",
-    "\\b(?:please )?(?:remove|omit|drop)\\b",
-  ].join("|"),
-  "gi",
-);
-
-/** Words that say that a field is known and its value isn't taken. */
-const ABOUT_VALUE = new RegExp(
-  [
-    "input should be",
-    "should be (?:a|an|one|less|greater|between|at|in|of|either|valid|positive|non)\\b",
-    "must (?:not )?be (?!removed|omitted|unset|left|set|present|specified|included|used)",
-    "must (?:have|contain|match|start|end|begin|equal)\\b",
-    "\\b(?:invalid|unsupported|illegal|unexpected|unknown|disallowed) (?:value|type|enum|variant|format|role|literal)s?\\b",
-    "\\b(?:wrong|bad|incorrect) (?:value|type|format)",
-    "\\bsupport(?:s|ed)? (?:the )?(?:values? )?[`'\"]?-?\\d",
-    "\\bonly the default",
-    "\\b(?:may|can) only be\\b",
-    "\\bonly (?:be|when|if)\\b",
-    "\\b(?:supported|valid|allowed|possible|accepted|permitted) values\\b",
-    "\\bvalue (?:of )?[`'\"]?[\\w.-]+[`'\"]? (?:is|for)\\b",
-    "\\b(?:with|for|this|that|the|its) value\\b",
-    "\\b(?:your|the) value (?:for|of)\\b",
-    "\\bless than\\b|\\bgreater than\\b|\\bat least\\b|\\bat most\\b|[<>]=? ?-?\\d|\\bout of range\\b|\\bbetween\\b",
-    "\\btoo (?:long|large|big|small|high|low|many|short|few|deep)\\b",
-    "\\b(?:maximum|minimum|exceeds?|exceeded)\\b",
-    "\\bvalid (?:dictionary|string|integer|number|list|array|boolean|object|json|enum|uuid|url)\\b",
-    "\\bfield required\\b|\\bis required\\b|\\bmissing\\b",
-    "\\bnot a valid (?!field|param|key|argument|property|option|attribute|keyword)",
-    "\\bexpected (?:a|an|type|string|number|integer|object|array|boolean)\\b",
-    "\\bcould not be (?:parsed|decoded|verified)\\b|\\bmalformed (?:json|value|string)\\b",
-  ].join("|"),
-  "i",
-);
-
-/** Sentences that make the whole refusal one about a value. */
-const VALUES_LISTED =
-  /\b(?:supported|valid|allowed|possible|accepted|permitted) values\b|\bonly the default\b/i;
-
-/** Words after which a sentence says what would be taken. */
-const POSITIVE = new RegExp(
-  [
-    "(?<!not |n't )\\bexpected\\b",
-    "\\bdid you mean\\b",
-    "(?<!not |n't |be |cannot )\\b(?:please )?(?:use(?! of\\b)|try(?! again)|choose|consider|see|consult|set)\\b",
-    "\\binstead\\b",
-    `(?<!not |n't |un)\\b(?:supported|allowed|valid|permitted|accepted|available|known|possible|recogni[sz]ed) (?:(?:\\w+|\\w+\\(s\\)) )?(?:are|is|include)\\b(?! not)`,
-    `(?<!not |n't )\\b(?:supported|allowed|valid|permitted|accepted|available|known|possible)(?: (?:${NOUN}|values?|names?))?:`,
-    "\\bonly (?:supports?|accepts?|allows?|takes?|the following|these)\\b",
-    "(?<!not |n't )\\bone of\\b",
-    "\\bsuch as\\b|\\be\\.g\\.",
-  ].join("|"),
-  "i",
-);
-
-/** Words after which a sentence says under which condition. */
-const CONDITION =
-  /^(?:when|while|if|with|without|unless|because|since|for|on|by|in|under|as|together|alongside|combination|conjunction)$/i;
-
-/** Words that may stand between a name and what is said about it. */
-const FILLER = new Set([
-  "a",
-  "an",
-  "the",
-  "this",
-  "these",
-  "any",
-  "following",
-  "top-level",
-  "request",
-  "body",
-  "supplied",
-  "provided",
-  "given",
-  "found",
-  "named",
-  "called",
-  "name",
-  "names",
-  "is",
-  "are",
-  "may",
-  "can",
-  "must",
-  "should",
-  "will",
-  "could",
-  "was",
-  "were",
-  "does",
-  "do",
-  "has",
-  "been",
-  "in",
-  "at",
-  "json",
-  "model",
-  "-",
-  "–",
-  "—",
-  "error",
-]);
-
-/** Words that join names. */
-const JOINTS = new Set(["and", "or", "and/or", "&", "nor", "plus"]);
-
-const NOUNS = new RegExp(`^(?:${NOUN}|(?:parameter|field|argument|key|option)\\(s\\))$`, "i");
+const MAX_NAMES = 64;
 
 /** One word of a sentence. */
 interface Token {
@@ -281,22 +153,11 @@ function namesIn(
   };
 }
 
-/** Plain words for what a request may ask for → the fields by which it does. */
-const CONDITIONS: Readonly<Record<string, readonly string[]>> = {
-  thinking: ["thinking", "reasoning_effort", "reasoning"],
-  reasoning: ["reasoning", "reasoning_effort", "thinking"],
-  tools: ["tools"],
-  functions: ["tools", "functions"],
-};
-
 /** Whether a plain word behind a condition is something that the request asks for. */
 function isCondition(word: string, known: (name: string) => boolean): boolean {
   const name = word.toLowerCase();
   return Object.hasOwn(CONDITIONS, name) && CONDITIONS[name].some(known);
 }
-
-/** Verbs with which a sentence goes on after its subject, where that is a field with a wrong value. */
-const PREDICATE = /^(?:must|should|can|may|is|has|needs|value|out)$/i;
 
 /** The field that a sentence about a value begins with: `temperature must be at most 1`. */
 function subjectOf(tokens: readonly Token[], known: (name: string) => boolean): string[] {

@@ -22,7 +22,7 @@ export interface BannerFacts {
   /** The shared store, where there is one. */
   readonly store?: string;
   /** The models in force. */
-  readonly catalogue: Catalog;
+  readonly catalog: Catalog;
   /** A warning about who can reach the bridge, if there is one. */
   readonly warning?: string;
   /** Whether a proxy is set in the environment, and `NO_PROXY` doesn't take loopback out. */
@@ -46,7 +46,7 @@ export interface BannerFacts {
  *   config: { demo: false, logLevel: "info" },
  *   url: "http://127.0.0.1:8080",
  *   gateway: "https://1.ai-gateway.azuredatabricks.net",
- *   catalogue: parseModels('{"models": ["databricks-gpt-5"]}', "models.json"),
+ *   catalog: parseModels('{"models": ["databricks-gpt-5"]}', "models.json"),
  *   proxied: false,
  *   color: false,
  * });
@@ -54,11 +54,11 @@ export interface BannerFacts {
  * ```
  */
 export function banner(facts: BannerFacts): string {
-  const { config, url, catalogue } = facts;
+  const { config, url, catalog } = facts;
   const paint = (code: string, text: string) => facts.color ? `\x1b[${code}m${text}\x1b[0m` : text;
   const row = (name: string, value: string) => `  ${paint("2", name.padEnd(11))}${value}`;
   const warn = (text: string) => wrap(text, 78).map((line) => paint("1;33", `  ${line}`));
-  const model = (catalogue.models[0]?.id ?? "databricks-claude-sonnet-5").replace(/[^\w.:/-]/g, "");
+  const model = (catalog.models[0]?.id ?? "databricks-claude-sonnet-5").replace(/[^\w.:/-]/g, "");
   const token = config.demo ? "any word will do" : "your Databricks token";
   const key = facts.key ?? (config.clientKey ? `<client key>:<${token}>` : token);
   const lines = [
@@ -69,7 +69,7 @@ export function banner(facts: BannerFacts): string {
       ? `  ${paint("1;33", "DEMO       a simulated gateway: no model answers, nothing is paid")}`
       : row("gateway", facts.gateway),
     ...facts.store ? [row("store", facts.store)] : [],
-    row("models", `${countListed(catalogue)} from ${catalogue.source}`),
+    row("models", `${countListed(catalog)} from ${catalog.source}`),
     ...facts.warning ? warn(`WARNING: ${facts.warning}`) : [],
     ...config.logLevel === "trace"
       ? warn("WARNING: --log-level trace writes prompts and answers into the log.")

@@ -137,7 +137,7 @@ export async function configReport(start: Start): Promise<ConfigReport> {
     envFile: env.paths[0] ?? null,
     envFiles: env.paths,
     modelsFile: found?.path ?? (found ? null : named ?? null),
-    models: found ? countListed(found.catalogue) : null,
+    models: found ? countListed(found.catalog) : null,
     configFolder: configFolder(system) ?? null,
     settings: shownSettings(rows, config?.gateway),
     variables: shownVariables(start),

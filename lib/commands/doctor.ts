@@ -45,7 +45,7 @@ export async function doctor(start: Start): Promise<number> {
 
 /** Writes what was learned of the models, after asking. */
 async function fix({ system, line }: Start, machine: Machine, list: List, report: Report) {
-  const fixes = fixesOf(report.checks, list.catalogue);
+  const fixes = fixesOf(report.checks, list.catalog);
   if (fixes.length === 0) return system.err("Nothing was learned that models.json lacks.\n");
   const words = fixes.map(({ id, endpoint }) =>
     `  ${id}: ${endpoint === undefined ? "gone" : `endpoint ${endpoint}`}\n`
@@ -95,7 +95,7 @@ async function examine(start: Start, machine: Machine, report: Report): Promise<
     system: { ...system, machine },
     port: config.port,
     hosts: config.allowHosts,
-    catalogue: list.usable ? list.catalogue : undefined,
+    catalog: list.usable ? list.catalog : undefined,
     loopbackProxied: start.proxies.loopbackProxied,
   });
   for await (const check of looking) report.add("This machine", check);
@@ -167,7 +167,7 @@ async function checkCertificates(
 
 /** The list that the checks go by. */
 interface List {
-  readonly catalogue: Catalog;
+  readonly catalog: Catalog;
   /** Whether it is the one in force, and has models. */
   readonly usable: boolean;
   /** Its file, where it is one. */
@@ -189,10 +189,10 @@ async function checkModelsFile(
       embeddedModels,
       config?.setBy?.models,
     );
-    const models = found.catalogue.models.filter(({ gone }) => gone !== true);
+    const models = found.catalog.models.filter(({ gone }) => gone !== true);
     const detail = `${models.length} ${
       models.length === 1 ? "model" : "models"
-    } from ${found.catalogue.source}.`;
+    } from ${found.catalog.source}.`;
     report.add(
       "Settings",
       models.length > 0 ? { name: "models", status: "ok", detail } : {
@@ -202,10 +202,10 @@ async function checkModelsFile(
         remedy: "Add some: `fd-bridge models sync` or `fd-bridge models update FILE`.",
       },
     );
-    for (const warning of found.catalogue.warnings ?? []) {
+    for (const warning of found.catalog.warnings ?? []) {
       report.add("Settings", { name: "models", status: "warn", detail: warning });
     }
-    return { catalogue: found.catalogue, usable: models.length > 0, path: found.path };
+    return { catalog: found.catalog, usable: models.length > 0, path: found.path };
   } catch (error) {
     if (!(error instanceof BridgeError)) throw error;
     report.add("Settings", {
@@ -214,8 +214,8 @@ async function checkModelsFile(
       detail: error.message,
       remedy: "Correct the file; no model is asked before that, unless it is named.",
     });
-    const catalogue = parseModels(embeddedModels, "the list embedded in the program");
-    return { catalogue, usable: false };
+    const catalog = parseModels(embeddedModels, "the list embedded in the program");
+    return { catalog, usable: false };
   }
 }
 
@@ -319,7 +319,7 @@ async function checkWay(
 async function checkModels(
   start: Start,
   config: Config,
-  { base, fetch, list: { catalogue, usable }, report, demo }: {
+  { base, fetch, list: { catalog, usable }, report, demo }: {
     readonly base: string;
     readonly fetch: Fetch;
     readonly list: List;
@@ -348,7 +348,7 @@ async function checkModels(
   report.add("Gateway", accepted);
   if (accepted.status === "fail") return;
   const named = start.line.words.length > 0;
-  const models = usable || named ? await chooseModels(start, catalogue, terminal, demo) : [];
+  const models = usable || named ? await chooseModels(start, catalog, terminal, demo) : [];
   if (models.length === 0) {
     return report.add("Models", { name: "models", status: "skip", detail: "None was asked." });
   }
@@ -356,7 +356,7 @@ async function checkModels(
     config,
     base,
     token,
-    catalogue,
+    catalog,
     fetch,
     proxied: proxies.proxyFor(base) !== undefined,
     timeout: timeoutOf(start),

@@ -44,7 +44,7 @@ export async function models(start: Start): Promise<number> {
   const target = await findTarget(start);
   const { offers, notes } = action === "update"
     ? await offersOfFile(rest[0], start)
-    : await offersOfWorkspace(start, target.catalogue);
+    : await offersOfWorkspace(start, target.catalog);
   return await merge(start, target, offers, notes);
 }
 
@@ -64,15 +64,15 @@ async function list({ system, line, config }: Start): Promise<number> {
       );
     }
   }
-  const { catalogue, path } = await findModels(
+  const { catalog, path } = await findModels(
     config.models,
     system,
     system.readText,
     system.embeddedModels,
     config.setBy?.models,
   );
-  for (const warning of catalogue.warnings ?? []) system.err(`fd-bridge: ${warning}\n`);
-  const rows = modelRows(catalogue, path === undefined ? "embedded" : "file");
+  for (const warning of catalog.warnings ?? []) system.err(`fd-bridge: ${warning}\n`);
+  const rows = modelRows(catalog, path === undefined ? "embedded" : "file");
   if (line.flags.json === true) {
     system.out(JSON.stringify({ file: path ?? null, models: rows }, null, 2) + "\n");
     return 0;
@@ -80,7 +80,7 @@ async function list({ system, line, config }: Start): Promise<number> {
   const paint = paintFor(system, "out");
   const gone = rows.filter((row) => row.gone).length;
   const models = rows.length === 1 ? "model" : "models";
-  const count = `${rows.length} ${models} from ${catalogue.source}${
+  const count = `${rows.length} ${models} from ${catalog.source}${
     gone ? `, ${gone} gone` : ""
   }. Prices: dollars a million tokens, in/out.`;
   system.out(`${modelTable(rows, paint)}\n${paint("gray", count)}\n`);
@@ -92,7 +92,7 @@ interface Target {
   readonly path: string;
   /** Its text, or the text that a new file begins with. */
   readonly text: string;
-  readonly catalogue: Catalog;
+  readonly catalog: Catalog;
   /** Whether it isn't there yet. */
   readonly isNew: boolean;
 }
@@ -104,14 +104,14 @@ async function findTarget({ system, config }: Start): Promise<Target> {
     const found = await findModels(named, system, system.readText, system.embeddedModels);
     const text = found.path && await system.readText(found.path);
     if (found.path && text !== undefined) {
-      return { path: found.path, text, catalogue: found.catalogue, isNew: false };
+      return { path: found.path, text, catalog: found.catalog, isNew: false };
     }
   }
   const folder = configFolder(system);
   const slash = system.os === "windows" ? "\\" : "/";
   const path = named ?? (folder ? `${folder}${slash}models.json` : "models.json");
   const text = inHouseStyle(system.embeddedModels);
-  return { path, text, catalogue: parseModels(text, path), isNew: true };
+  return { path, text, catalog: parseModels(text, path), isNew: true };
 }
 
 /** What was found, and what a person should know about it. */
@@ -246,7 +246,7 @@ async function merge(
   notes: readonly string[],
 ): Promise<number> {
   const { system, line: { flags } } = start;
-  const changes = compare(target.catalogue, offers, { prune: flags.prune === true });
+  const changes = compare(target.catalog, offers, { prune: flags.prune === true });
   const text = applyChanges(target.text, changes);
   // A list that the bridge couldn't read must never be written.
   parseModels(text, target.path);
@@ -271,7 +271,7 @@ async function merge(
 
 function show(
   { system }: Start,
-  { path, catalogue, isNew }: Target,
+  { path, catalog, isNew }: Target,
   changes: readonly Change[],
   notes: readonly string[],
 ): void {
@@ -279,10 +279,10 @@ function show(
   for (const note of notes) system.out(`${paint("gray", note)}\n`);
   if (changes.length === 0) {
     const what = isNew ? "The list embedded in the program" : path;
-    return system.out(`${what} is up to date: ${catalogue.models.length} models.\n`);
+    return system.out(`${what} is up to date: ${catalog.models.length} models.\n`);
   }
   const title = isNew ? `${path} (new, from the list embedded in the program)` : path;
-  system.out(`${paint("bold", title)}\n\n${changesText(changes, catalogue.models.length, paint)}`);
+  system.out(`${paint("bold", title)}\n\n${changesText(changes, catalog.models.length, paint)}`);
 }
 
 /**
@@ -291,14 +291,14 @@ function show(
  */
 async function agreed(
   { system, line }: Start,
-  { path, catalogue }: Target,
+  { path, catalog }: Target,
   changes: readonly Change[],
 ): Promise<boolean> {
   const terminal = new Terminal(system);
-  const listed = countListed(catalogue);
+  const listed = countListed(catalog);
   const lost = changes.filter(({ kind, id }) =>
     kind === "gone" ||
-    (kind === "removed" && !catalogue.models.some((model) => model.id === id && model.gone))
+    (kind === "removed" && !catalog.models.some((model) => model.id === id && model.gone))
   ).length;
   const much = lost > listed / 3;
   if (!terminal.interactive && (!much || line.words[0] === "sync")) return true;

@@ -66,17 +66,17 @@ export async function prepareServe(given: Start): Promise<Prepared> {
     find: (read) =>
       findModels(config.models, system, read, system.embeddedModels, config.setBy?.models),
     read: system.readText,
-    onLoaded({ catalogue }) {
-      log.info(`models: ${countListed(catalogue)} from ${catalogue.source} are in force now`);
-      for (const warning of catalogue.warnings ?? []) log.warn(warning);
+    onLoaded({ catalog }) {
+      log.info(`models: ${countListed(catalog)} from ${catalog.source} are in force now`);
+      for (const warning of catalog.warnings ?? []) log.warn(warning);
     },
     onBroken: (message) => log.error(`models: the old list stays, because ${message}`),
   });
   const { foreign } = models.found;
-  for (const warning of models.catalogue.warnings ?? []) log.warn(warning);
+  for (const warning of models.catalog.warnings ?? []) log.warn(warning);
   if (foreign) {
     log.warn(
-      `${foreign} has no list "models" of names, so it is another program's: passed over. The models are from ${models.catalogue.source}.`,
+      `${foreign} has no list "models" of names, so it is another program's: passed over. The models are from ${models.catalog.source}.`,
     );
   }
   const keys = config.clientKeys === undefined ? undefined : await KeyRing.open({
@@ -133,7 +133,7 @@ export async function prepareServe(given: Start): Promise<Prepared> {
     config,
     gateway,
     version: system.version,
-    catalog: () => models.catalogue,
+    catalog: () => models.catalog,
     log,
     usage: shared ?? usage,
     store,
@@ -163,7 +163,7 @@ export async function prepareServe(given: Start): Promise<Prepared> {
           config,
           url,
           gateway,
-          catalogue: models.catalogue,
+          catalog: models.catalog,
           store: store && `${store.address}${store.trouble ? " (not in use: see below)" : ""}`,
           warning: exposure(config),
           proxied: proxies.loopbackProxied,

@@ -117,14 +117,14 @@ function agentOf(name: string | undefined): Agent {
 
 async function targetOf(agent: Agent, start: Start, machine: Machine): Promise<Target> {
   const { system, config, line } = start;
-  const { catalogue } = await findModels(
+  const { catalog } = await findModels(
     config.models,
     system,
     system.readText,
     system.embeddedModels,
     config.setBy?.models,
   );
-  const models = listModels(catalogue).data.map(({ id }) => String(id));
+  const models = listModels(catalog).data.map(({ id }) => String(id));
   const [, named] = line.words;
   if (named !== undefined && !models.includes(named)) {
     throw new BridgeError(
@@ -206,7 +206,7 @@ async function changeOf(file: SettingsFile, remove: boolean, start: Start): Prom
     if (!(cause instanceof FormatError)) throw cause;
     throw new BridgeError(
       "config",
-      `${file.path} is no ${file.format.toUpperCase()} (${cause.message}): nothing was written. Mend it, or see \`fd-bridge setup AGENT --print\` on another machine for what belongs there.`,
+      `${file.path} is no ${file.format.toUpperCase()} (${cause.message}): nothing was written. Repair it, or see \`fd-bridge setup AGENT --print\` on another machine for what belongs there.`,
       { cause },
     );
   }

@@ -132,28 +132,32 @@ function withoutQuoted(text: string): string {
   );
 }
 
-/** A variable that leads to itself by `$NAME`, which `@std/dotenv` would follow for ever; undefined where none does. */
+/**
+ * A variable whose references lead in a circle, which `@std/dotenv` would follow for ever; undefined where
+ * none does. A value in single quotes is not expanded, but another that refers to it is, with all of it.
+ */
 function circularIn(text: string): string | undefined {
   const refers = new Map<string, string[]>();
-  // In single quotes a dollar is a dollar.
+  const expanded = new Set<string>();
   for (
-    const [, name, value] of text.matchAll(
-      /^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*([^'\s].*)$/gm,
+    const [, name, single, double, bare] of text.matchAll(
+      /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=[ \t]*(?:'([^']*)'|"([^"]*)"|([^\r\n#]*))/gm,
     )
   ) {
-    refers.set(name, [...value.matchAll(/\$\{?(\w+)/g)].map(([, other]) => other));
+    const references = (single ?? double ?? bare).matchAll(/(?<!\\)\$(\w+)|\$\{(\w+)/g);
+    refers.set(name, [...references].map(([, plain, braced]) => plain ?? braced));
+    if (single === undefined) expanded.add(name);
   }
-  for (const name of refers.keys()) {
-    const seen = new Set<string>();
-    const open = [...refers.get(name)!];
-    for (let other = open.pop(); other !== undefined; other = open.pop()) {
-      if (other === name) return name;
-      if (seen.has(other)) continue;
-      seen.add(other);
-      open.push(...refers.get(other) ?? []);
-    }
-  }
-  return undefined;
+  const ends = new Set<string>();
+  const isCircular = (name: string, above: readonly string[]): boolean => {
+    if (ends.has(name)) return false;
+    if (above.includes(name)) return true;
+    const within = [...above, name];
+    if (refers.get(name)?.some((other) => isCircular(other, within))) return true;
+    ends.add(name);
+    return false;
+  };
+  return [...expanded].find((name) => isCircular(name, []));
 }
 
 /** A file's variables; lines that are none are told. */
@@ -193,7 +197,7 @@ function parseEnv(path: string, text: string, warnings: string[]): Record<string
       `${path}: ${name} refers to itself, by $${name} or another's $…; it is not read.`,
     );
     readable = readable.replace(
-      new RegExp(`^[ \\t]*(?:export[ \\t]+)?${name}[ \\t]*=.*$`, "gm"),
+      new RegExp(`^\\s*(?:export\\s+)?${name}\\s*=.*$`, "gm"),
       "",
     );
   }

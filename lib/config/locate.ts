@@ -84,7 +84,7 @@ export async function readIfThere(path: string, read: ReadText): Promise<string 
 /** A list of models with the file that it came from. */
 export interface FoundModels {
   /** The list. */
-  readonly catalogue: Catalog;
+  readonly catalog: Catalog;
   /** Its file; undefined for the list that is embedded in the program. */
   readonly path: string | undefined;
   /** A `models.json` of another program's that was passed over. */
@@ -108,7 +108,7 @@ export interface FoundModels {
  *
  * const place = { os: "linux", variable: () => undefined };
  * const found = await findModels(undefined, place, () => Promise.resolve(undefined), '{"models":["m"]}');
- * if (found.path !== undefined || found.catalogue.models.length !== 1) throw new Error("embedded");
+ * if (found.path !== undefined || found.catalog.models.length !== 1) throw new Error("embedded");
  * ```
  */
 export async function findModels(
@@ -120,7 +120,7 @@ export async function findModels(
 ): Promise<FoundModels> {
   if (named !== undefined) {
     const text = await readNamed(named, `the models file of ${setBy}`, read);
-    return { catalogue: parseModels(text, named), path: named };
+    return { catalog: parseModels(text, named), path: named };
   }
   const folder = configFolder(place);
   const here = "./models.json";
@@ -129,8 +129,8 @@ export async function findModels(
     const text = await readIfThere(path, read);
     if (text === undefined) continue;
     if (path === here && !isModelsFile(text)) foreign = path;
-    else return { catalogue: parseModels(text, path), path, foreign };
+    else return { catalog: parseModels(text, path), path, foreign };
   }
-  const catalogue = parseModels(embedded, "the list embedded in the program");
-  return { catalogue, path: undefined, foreign };
+  const catalog = parseModels(embedded, "the list embedded in the program");
+  return { catalog, path: undefined, foreign };
 }

@@ -5,7 +5,7 @@
  */
 
 import { BridgeError } from "../errors.ts";
-import type { JsonObject } from "../json.ts";
+import { isObject, type JsonObject } from "../json.ts";
 
 /** What a field must be, where it is there. */
 export interface FieldRule {
@@ -21,12 +21,39 @@ export type FieldRules = Readonly<Record<string, FieldRule>>;
 /** Whether a value is a string. */
 export const isString = (value: unknown): value is string => typeof value === "string";
 /** Whether a value is true or false. */
-export const isBoolean = (value: unknown): value is boolean => typeof value === "boolean";
+const isBoolean = (value: unknown): value is boolean => typeof value === "boolean";
 /** Whether a value is a number. */
-export const isNumber = (value: unknown): value is number => typeof value === "number";
+const isNumber = (value: unknown): value is number => typeof value === "number";
 /** Whether a value is a whole number from 1 on. */
-export const isCount = (value: unknown): value is number =>
+const isCount = (value: unknown): value is number =>
   Number.isInteger(value) && (value as number) >= 1;
+
+/** Whether a value is an array of objects. */
+export const areObjects = (value: unknown): value is JsonObject[] =>
+  Array.isArray(value) && value.every(isObject);
+
+/** A field that must be a string. */
+export const STRING: FieldRule = { expected: "a string", fits: isString };
+/** A field that must be true or false. */
+export const BOOLEAN: FieldRule = { expected: "true or false", fits: isBoolean };
+/** A field that must be a number. */
+export const NUMBER: FieldRule = { expected: "a number", fits: isNumber };
+/** A field that must be a whole number from 1 on. */
+export const COUNT: FieldRule = { expected: "a whole number from 1 on", fits: isCount };
+/** A field that must be an object. */
+export const OBJECT: FieldRule = { expected: "an object", fits: isObject };
+/** A field that must be an array of objects. */
+export const OBJECTS: FieldRule = { expected: "an array of objects", fits: areObjects };
+/** A field that must be an array of strings. */
+export const STRINGS: FieldRule = {
+  expected: "an array of strings",
+  fits: (value) => Array.isArray(value) && value.every(isString),
+};
+/** A field that must be a string or an object. */
+export const STRING_OR_OBJECT: FieldRule = {
+  expected: "a string or an object",
+  fits: (value) => isString(value) || isObject(value),
+};
 
 /** A value's kind, in words. */
 function kindOf(value: unknown): string {

@@ -15,7 +15,7 @@
 import type { BridgeError } from "../errors.ts";
 import type { JsonObject } from "../json.ts";
 
-/** The dialects that are spoken, by clients, by surfaces, or by both. */
+/** The dialects of clients, of surfaces, or of both. */
 export type DialectName = "chat" | "responses" | "messages" | "gemini";
 
 /** What is kept between two turns for one tool call, because its client can't carry it. */
@@ -95,7 +95,7 @@ export interface ClientDialect {
   /** Its name. */
   readonly name: DialectName;
   /**
-   * Checks a body and says which model it asks for.
+   * Checks a body and returns which model it asks for.
    *
    * @param body The client's body, a JSON object.
    * @param rest What the path's pattern left open, where the path names the model.
@@ -136,7 +136,7 @@ export interface StreamOutcome {
 
 /** One event of a server-sent event stream. */
 export type SseEvent =
-  /** A JSON object, whatever it means. */
+  /** A JSON object. */
   | { readonly type: "json"; readonly value: JsonObject }
   /** `[DONE]`. */
   | { readonly type: "done" }

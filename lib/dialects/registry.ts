@@ -1,5 +1,5 @@
 /**
- * The dialects that are spoken: a further one is a folder and a line here.
+ * The registry of dialects: another one is a folder and a line here.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { geminiClient, geminiSurface } from "./gemini/mod.ts";
 import { messagesClient, messagesSurface } from "./messages/mod.ts";
 import { responsesClient, responsesSurface } from "./responses/mod.ts";
 
-/** Name → how clients speak it. */
+/** Name → the client side. */
 const CLIENTS: Readonly<Partial<Record<DialectName, ClientDialect>>> = {
   chat: chatClient,
   responses: responsesClient,
@@ -25,7 +25,7 @@ const CLIENTS: Readonly<Partial<Record<DialectName, ClientDialect>>> = {
   gemini: geminiClient,
 };
 
-/** Name → how surfaces speak it. The order decides which is asked first whether an event is its own. */
+/** Name → the surface side. To find the dialect of an event, they are tried in this order. */
 const SURFACES: Readonly<Partial<Record<DialectName, SurfaceDialect>>> = {
   responses: responsesSurface,
   messages: messagesSurface,

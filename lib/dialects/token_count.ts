@@ -20,7 +20,7 @@ const TOOLS = 300;
 export interface CountingRules {
   /** The tokens of an object that is no text, such as an image; undefined where it is text. */
   readonly fixed: (value: JsonObject) => number | undefined;
-  /** Fields that aren't told to the model as words. */
+  /** Fields that are no part of the prompt. */
   readonly silent: ReadonlySet<string>;
   /** Fields whose values the model gets as JSON. */
   readonly json: ReadonlySet<string>;

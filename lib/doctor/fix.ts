@@ -29,7 +29,7 @@ function isModel(check: Check): check is ModelCheck {
  * The changes that follow from what was found.
  *
  * @param checks What the doctor found.
- * @param catalogue The list in force.
+ * @param catalog The list in force.
  *
  * @example
  * ```ts
@@ -39,18 +39,18 @@ function isModel(check: Check): check is ModelCheck {
  * if (fixesOf([], parseModels('{"models": []}', "m")).length !== 0) throw new Error("nothing found");
  * ```
  */
-export function fixesOf(checks: readonly Check[], catalogue: Catalog): Fix[] {
+export function fixesOf(checks: readonly Check[], catalog: Catalog): Fix[] {
   return checks.filter(isModel).flatMap(({ name: id, status, detail, surface }): Fix[] => {
-    const entry = entryIn(catalogue, id);
+    const entry = entryIn(catalog, id);
     if (entry === undefined || entry.gone) return [];
     if (status === "fail" && /^404\b/.test(detail)) return [{ id, gone: true }];
     if (status === "fail" || surface === null) return [];
-    if (routeOf(catalogue, id, "chat").surface === surface) return [];
+    if (routeOf(catalog, id, "chat").surface === surface) return [];
     // Where the entry would lead elsewhere all the same, there is nothing to write.
-    const models = catalogue.models.map((model) =>
+    const models = catalog.models.map((model) =>
       model.id === id ? { ...model, endpoint: surface } : model
     );
-    const then = routeOf({ ...catalogue, models }, id, "chat").surface;
+    const then = routeOf({ ...catalog, models }, id, "chat").surface;
     return then === surface ? [{ id, endpoint: surface }] : [];
   });
 }

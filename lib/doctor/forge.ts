@@ -28,7 +28,7 @@ export interface ForgeChecks {
   /** Host names beyond loopback's at which clients reach it. */
   readonly hosts: readonly string[];
   /** The list in force; undefined where it can't be used. */
-  readonly catalogue: Catalog | undefined;
+  readonly catalog: Catalog | undefined;
   /** Whether ForgeCode would send even loopback addresses to a proxy. */
   readonly loopbackProxied: boolean;
 }
@@ -62,7 +62,7 @@ const LOGIN = "Run `forge provider login openai_compatible`";
  *   },
  *   port: 8080,
  *   hosts: [],
- *   catalogue: parseModels('{"models": []}', "models.json"),
+ *   catalog: parseModels('{"models": []}', "models.json"),
  *   loopbackProxied: false,
  * });
  * for await (const { name, status } of looking) found.push(`${name} ${status}`);
@@ -85,7 +85,7 @@ export async function* checkForge(checks: ForgeChecks): AsyncGenerator<Check> {
   yield checkProvider(provider, where);
   if (provider === undefined || !PROVIDERS.includes(provider)) return;
   yield await checkUrl(provider, home, checks);
-  if (checks.catalogue) yield checkModel(provider, model, checks.catalogue);
+  if (checks.catalog) yield checkModel(provider, model, checks.catalog);
   if (checks.loopbackProxied) {
     yield {
       name: "no_proxy",
@@ -235,15 +235,15 @@ function hasKey({ auth_details }: JsonObject): boolean {
   return typeof key === "string" && key.trim() !== "";
 }
 
-function checkModel(provider: string, model: string | undefined, catalogue: Catalog): Check {
+function checkModel(provider: string, model: string | undefined, catalog: Catalog): Check {
   const name = "forge model";
   const remedy = `Run \`forge config set model ${provider} ${
-    catalogue.models.find(({ gone }) => gone !== true)?.id ?? "<MODEL>"
+    catalog.models.find(({ gone }) => gone !== true)?.id ?? "<MODEL>"
   }\`.`;
   if (model === undefined) {
     return { name, status: "fail", detail: "ForgeCode has no model chosen.", remedy };
   }
-  const entry = entryIn(catalogue, model);
+  const entry = entryIn(catalog, model);
   if (entry === undefined || entry.gone) {
     const what = entry ? "gone from the gateway" : "not in the list";
     return { name, status: "fail", detail: `ForgeCode's model ${model} is ${what}.`, remedy };

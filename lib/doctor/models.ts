@@ -19,7 +19,7 @@ const AT_A_TIME = 4;
  * because requests are paid, and may prefer one of each family.
  *
  * @param start What was typed.
- * @param catalogue The list in force.
+ * @param catalog The list in force.
  * @param terminal Who is asked.
  * @param demo Whether nothing is paid.
  * @returns Names; none where none is to be asked.
@@ -73,7 +73,7 @@ export async function askModels(
   options: ProbeOptions,
 ): Promise<void> {
   const width = Math.max(...models.map((id) => id.length));
-  const known = new Set(options.catalogue.models.map(({ id }) => id));
+  const known = new Set(options.catalog.models.map(({ id }) => id));
   const found: (ModelCheck | undefined)[] = [];
   const spinner = terminal.spin(`Asking ${models.length} models`);
   let next = 0;
@@ -85,7 +85,7 @@ export async function askModels(
       const check = await probe(models[at], options);
       found[at] = known.has(check.name) ? check : {
         ...check,
-        detail: `${check.detail} (not in the list)${suggestModel(options.catalogue, check.name)}`,
+        detail: `${check.detail} (not in the list)${suggestModel(options.catalog, check.name)}`,
       };
       done++;
       spinner.pause(() => {

@@ -1,5 +1,5 @@
 /**
- * One tiny streamed request with a tool, by the bridge's own road: routed, cleaned, sent, mended, and
+ * One tiny streamed request with a tool, through the bridge's own stages: routed, sanitized, sent, enriched, and
  * read as ForgeCode would read it.
  *
  * @module
@@ -24,7 +24,7 @@ export interface ProbeOptions {
   /** The token. */
   readonly token: string;
   /** The list in force. */
-  readonly catalogue: Catalog;
+  readonly catalog: Catalog;
   /** Sends requests. */
   readonly fetch: Fetch;
   /** Whether a proxy stands in between. */
@@ -89,7 +89,7 @@ function request(model: string): JsonObject {
  *   config: readConfig(settings(parseCommandLine([]), { process: {} })),
  *   base: "http://127.0.0.1",
  *   token: "demo",
- *   catalogue: parseModels('{"models": []}', "models.json"),
+ *   catalog: parseModels('{"models": []}', "models.json"),
  *   fetch: (input, init) => handler(new Request(input, init)),
  *   proxied: true,
  *   timeout: 10_000,
@@ -119,7 +119,7 @@ export async function probe(model: string, options: ProbeOptions): Promise<Model
   const reading = answer.status === 200 ? readAnswer(answer.text) : undefined;
   const before = reading ? readAnswer(raw) : undefined;
   const verdict = judge(answer, reading, timeout);
-  const mended = reading && before
+  const repaired = reading && before
     ? [...before.stumbles.keys()]
       .filter((stumble) => !reading.stumbles.has(stumble) && !consequence(stumble, before))
     : [];
@@ -129,7 +129,7 @@ export async function probe(model: string, options: ProbeOptions): Promise<Model
     tokens: reading?.usage ?? null,
     calledTool: reading !== undefined && reading.calls.length > 0,
     learned,
-    mended,
+    repaired,
   };
   const detail = verdict.status === "ok" ? describe(facts) : verdict.detail;
   return { name: model, ...verdict, detail, ...facts };
@@ -142,7 +142,7 @@ function consequence(stumble: Stumble, { stumbles }: Reading): boolean {
 
 /** A bridge of its own for each model, so that what one refusal teaches is told of that model. */
 function createProbeApp(
-  { config, base, catalogue, userAgent, fetch, timeout }: ProbeOptions,
+  { config, base, catalog, userAgent, fetch, timeout }: ProbeOptions,
   log: Log,
   onRaw: (text: string) => void,
 ): RunningApp {
@@ -158,7 +158,7 @@ function createProbeApp(
     },
     gateway: base,
     version: userAgent.replace(/^.*\//, ""),
-    catalog: () => catalogue,
+    catalog: () => catalog,
     log,
     client: fetchClient(async (url, init) => {
       const response = await fetch(url, init);

@@ -1,7 +1,7 @@
 /**
  * Reads a finished stream as ForgeCode would, and notes everything that it would stumble over
  * (`forgecode.md`, "The stream: what breaks it"). The doctor reads both what the gateway sent and what
- * the bridge made of it: what stands in the first list and not in the second was mended.
+ * the bridge made of it: what stands in the first list and not in the second was repaired.
  *
  * @module
  */

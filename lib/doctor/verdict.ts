@@ -36,7 +36,7 @@ export interface AnswerFacts {
   /** What the gateway's refusals taught the bridge. */
   readonly learned: readonly string[];
   /** What ForgeCode would have stumbled over, and doesn't: names of `STUMBLES` in `reader.ts`. */
-  readonly mended: readonly string[];
+  readonly repaired: readonly string[];
 }
 
 /** Stumbles that are no fault of anybody's in an answer that was asked to be tiny. */
@@ -121,19 +121,19 @@ function messageOf(text: string): string {
  *   firstByteMs: 1234,
  *   tokens: { input: 1, output: 2 },
  *   learned: [],
- *   mended: ["usage"],
+ *   repaired: ["usage"],
  * });
  * if (words !== "mlflow, tool call; first byte 1.23 s; 1+2 tokens; repaired: usage") throw new Error(words);
  * ```
  */
 export function describe(
-  { surface, calledTool, firstByteMs, tokens, learned, mended }: AnswerFacts,
+  { surface, calledTool, firstByteMs, tokens, learned, repaired }: AnswerFacts,
 ): string {
   return [
     `${surface ?? "?"}, ${calledTool ? "tool call" : "text, no tool call"}`,
     firstByteMs === null ? "" : `first byte ${(firstByteMs / 1000).toFixed(2)} s`,
     tokens ? `${tokens.input}+${tokens.output} tokens` : "",
     learned.length > 0 ? `learned: ${learned.join(", ")}` : "",
-    mended.length > 0 ? `repaired: ${mended.join(", ")}` : "",
+    repaired.length > 0 ? `repaired: ${repaired.join(", ")}` : "",
   ].filter(Boolean).join("; ");
 }

@@ -1,101 +1,40 @@
 /**
- * Makes the chunks of any dialect strict: whatever the gateway sends, what leaves is a stream that
- * ForgeCode reads without losing a chunk, and whose end is always true. One {@linkcode ChunkEnricher} a
+ * Makes the chunks of any dialect strict, so that ForgeCode reads every one of them, and ends the stream
+ * as the answer ended. One {@linkcode ChunkEnricher} a
  * stream, synchronous: events in, chunks out. What must not be missing: `forgecode.md`, "The stream".
  *
  * @module
  */
 
-import { flattenContent, reasoningText } from "./content.ts";
+import type { SseEvent } from "../dialects/dialect.ts";
 import { BridgeError } from "../errors.ts";
 import { gatewayError, isErrorBody } from "../gateway/errors.ts";
-import { FenceRemover } from "./fence.ts";
-import { fitsField, normalizeDetails, wholeCharacters } from "./fields.ts";
-import { isAnswerPiece, isObject, type JsonObject } from "../json.ts";
-import type { DialectContext, SseEvent, StreamDecoder } from "../dialects/dialect.ts";
-import { streamError } from "./stream_error.ts";
-import { ThinkingCollector } from "./thinking.ts";
-import { ToolCallAssembler } from "./tool_calls.ts";
+import { isObject, type JsonObject } from "../json.ts";
+import {
+  addText,
+  beginChoice,
+  type ChoiceState,
+  type ChunkEnricherOptions,
+  isEmpty,
+  saysNothing,
+  tell,
+  whole,
+} from "./choice.ts";
+import { flattenContent, reasoningText } from "./content.ts";
+import { fitsField, normalizeDetails } from "./fields.ts";
+import { failureOf, type FinishReason, finishReasonOf } from "./finish_reason.ts";
+import { callCutOff, interrupted, malformed, streamError } from "./stream_error.ts";
 import { UsageNormalizer } from "./usage.ts";
-
-/** OpenAI's five. */
-export type FinishReason = "stop" | "length" | "tool_calls" | "content_filter" | "function_call";
-
-/**
- * Words for an ending → OpenAI's. Any other word means `stop`, because ForgeCode repeats the request up
- * to 100 times over a word that it doesn't know (`forgecode.md`, "Runaway").
- */
-export const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
-  stop: "stop",
-  end_turn: "stop",
-  stop_sequence: "stop",
-  completed: "stop",
-  length: "length",
-  max_tokens: "length",
-  max_output_tokens: "length",
-  model_length: "length",
-  model_context_window_exceeded: "length",
-  incomplete: "length",
-  tool_calls: "tool_calls",
-  tool_use: "tool_calls",
-  tool_call: "tool_calls",
-  function_call: "tool_calls",
-  content_filter: "content_filter",
-  content_filtered: "content_filter",
-  safety: "content_filter",
-  refusal: "content_filter",
-  recitation: "content_filter",
-  blocklist: "content_filter",
-  prohibited_content: "content_filter",
-  spii: "content_filter",
-};
-
-/** Endings that are no endings: the model or the gateway failed. */
-const FAILED = new Set(["error", "failed", "cancelled"]);
-
-/** What a stream is enriched with. */
-export interface ChunkEnricherOptions extends Omit<DialectContext, "request"> {
-  /** Turns the events of other dialects into chunks. @default every event is a chunk */
-  readonly decoder?: StreamDecoder;
-  /** Whether a Markdown fence around the content is removed. @default {false} */
-  readonly unfence?: boolean;
-  /** The names of the tools that the request offers. */
-  readonly toolNames?: ReadonlySet<string>;
-  /** Ids that tool calls of the conversation have already; a call with one of them gets another. */
-  readonly usedIds?: ReadonlySet<string>;
-  /** The most tokens that the client asked for, for messages. */
-  readonly maxTokens?: number;
-}
-
-/** What is known about one choice of the stream. */
-interface ChoiceState {
-  readonly index: number;
-  readonly calls: ToolCallAssembler;
-  readonly fence: FenceRemover | undefined;
-  role: boolean;
-  /** The reason as it must be told, once there is one. */
-  reason: FinishReason | undefined;
-  /** The reason that the client was told. */
-  told: FinishReason | undefined;
-  /** By field: joins characters that were cut in two. */
-  readonly joins: Map<string, (text: string) => string>;
-  /** Whether the model refused in words. */
-  refused: boolean;
-  /** Whether there was any content. */
-  spoke: boolean;
-  /** The reasoning so far, for the cache: signed text, or what is encrypted. */
-  readonly thinking: ThinkingCollector | undefined;
-}
 
 /** Chunks that a client reads; the last one may be an error's event. */
 export type Chunk = JsonObject;
 
-/** A choice beyond this index is no choice: nobody asks for so many. */
+/** The most choices of a stream. */
 const MAX_CHOICES = 128;
 
 /** How a stream ended. */
 export type Ending =
-  /** Its finish reason was told. */
+  /** Its finish reason was sent. */
   | { readonly type: "finished" }
   /** An error's event was sent. */
   | { readonly type: "failed"; readonly error: BridgeError };
@@ -121,9 +60,9 @@ export class ChunkEnricher {
   #id: string | undefined;
   #created: number | undefined;
   #ending: Ending | undefined;
-  /** Whether any part of the answer has gone out, reasoning included. */
+  /** Whether any part of the answer has been sent, reasoning included. */
   #spoken = false;
-  /** Whether what came is a complete answer rather than a piece of one. */
+  /** Whether the gateway sent a complete answer rather than deltas. */
   #whole = false;
 
   /** Begins a stream, with what it is enriched with. */
@@ -146,7 +85,7 @@ export class ChunkEnricher {
     return this.#choices.length > 0 && this.#choices.every((choice) => choice.reason !== undefined);
   }
 
-  /** Whether the answer says anything: text, reasoning aside, a refusal or a tool call. */
+  /** Whether the answer has text, a refusal or a tool call; reasoning does not count. */
   get spoke(): boolean {
     return this.#choices.some((choice) => choice.spoke || choice.refused || choice.calls.any);
   }
@@ -170,7 +109,7 @@ export class ChunkEnricher {
       case "done":
         return this.#finish();
       case "malformed":
-        return this.#fail(this.#malformed(event.text));
+        return this.#fail(malformed(event.text, this.#options.secrets));
     }
   }
 
@@ -184,15 +123,7 @@ export class ChunkEnricher {
     if (this.#ending !== undefined) return [];
     if (this.finished || (this.#whole && cause === undefined)) return this.#finish();
     if (cause instanceof BridgeError) return this.#fail(cause);
-    return this.#fail(
-      new BridgeError(
-        "interrupted",
-        cause === undefined
-          ? "The gateway closed the stream before the answer was complete: it is cut off here. Ask again if you need the rest."
-          : "The connection to the gateway broke before the answer was complete: it is cut off here. Ask again if you need the rest.",
-        { code: "stream_interrupted", cause },
-      ),
-    );
+    return this.#fail(interrupted(cause));
   }
 
   #object(value: JsonObject): Chunk[] {
@@ -267,35 +198,13 @@ export class ChunkEnricher {
       : Math.min(position, MAX_CHOICES - 1);
     let state = this.#choices.find((choice) => choice.index === at);
     if (state === undefined) {
-      const { calls, makeId, unfence } = this.#options;
-      const thinking = calls && new ThinkingCollector();
-      state = {
-        index: at,
-        calls: new ToolCallAssembler({
-          makeId: () => makeId("call_"),
-          usedIds: this.#options.usedIds,
-          toolNames: this.#options.toolNames,
-          onBegin: calls && ((call) => {
-            if (!isEmpty(call.extra)) calls.set(call.id, { fields: call.extra });
-            const items = call.first ? thinking?.take() ?? [] : [];
-            if (items.length > 0) calls.set(call.id, { items, model: this.#options.model });
-          }),
-        }),
-        fence: unfence ? new FenceRemover() : undefined,
-        role: false,
-        reason: undefined,
-        told: undefined,
-        joins: new Map(),
-        refused: false,
-        spoke: false,
-        thinking,
-      };
+      state = beginChoice(at, this.#options);
       this.#choices.push(state);
     }
     return state;
   }
 
-  /** One choice, normalized; undefined where it says nothing (any more, or yet). */
+  /** One choice, normalized; undefined where there is nothing to send. */
   #choice(raw: JsonObject, position: number): JsonObject | undefined {
     const { index, delta, message, text, finish_reason, error: _error, ...rest } = raw;
     const state = this.#state(index, position);
@@ -354,7 +263,7 @@ export class ChunkEnricher {
           if (fitsField(name, value)) normalized[name] = value;
       }
     }
-    // A null beside tool calls that are held back says nothing.
+    // Without the tool calls, which are held back, the null would be an empty delta.
     if (normalized.content === null && raw.tool_calls && !normalized.tool_calls) {
       delete normalized.content;
     }
@@ -383,13 +292,12 @@ export class ChunkEnricher {
     }
   }
 
-  /** The reason to tell now; undefined where there is none, or it was told already, or it must wait. */
+  /** The finish reason to send now; undefined where there is none, it was sent, or it must wait. */
   #reason(value: unknown, state: ChoiceState): FinishReason | undefined {
     if (typeof value !== "string" || value === "") return undefined;
-    const word = value.toLowerCase();
-    const known = Object.hasOwn(FINISH_REASONS, word) ? FINISH_REASONS[word] : "stop";
+    const known = finishReasonOf(value);
     state.reason = known;
-    // "tool_calls" without a call: they may still come; if not, the ending says "stop".
+    // "tool_calls" before any call: one may still come; otherwise the stream ends with "stop".
     if (known === "tool_calls" && !state.calls.any) return undefined;
     const name = state.told ? undefined : state.calls.cutOff(known !== "length");
     if (name !== undefined) {
@@ -399,7 +307,7 @@ export class ChunkEnricher {
     return tell(state);
   }
 
-  /** Puts what the choice still holds into a delta that ends it. */
+  /** Adds the held text and tool calls of a choice to its last delta. */
   #flush(state: ChoiceState, delta: JsonObject): void {
     const content = state.fence?.end();
     if (content) addText(delta, "content", content);
@@ -409,7 +317,7 @@ export class ChunkEnricher {
     }
   }
 
-  /** The true ending: what is held, and a finish reason for every choice that was not told one. */
+  /** Ends the stream: sends what is held, and a finish reason for every choice that has none yet. */
   #finish(): Chunk[] {
     if (this.#choices.length === 0) this.#state(0, 0);
     const choices: JsonObject[] = [];
@@ -434,94 +342,18 @@ export class ChunkEnricher {
     return [];
   }
 
-  /** What still goes out of a chunk in which the answer fails. */
+  /** The chunk with the choices that came before the one that failed. */
   #failWith(choices: JsonObject[]): Chunk[] {
     return choices.length > 0 ? [this.#envelope(choices, undefined)] : [];
   }
 
   #cutOff(name: string, reason: FinishReason | undefined): BridgeError {
-    const { maxTokens } = this.#options;
     const written = this.#usage.last?.completion_tokens;
-    const tokens = typeof written === "number" && written > 0 ? written : maxTokens;
-    return new BridgeError(
-      "interrupted",
-      `The answer ${reason === "length" ? "reached its limit" : "ended"}${
-        tokens === undefined ? "" : ` after ${tokens} tokens`
-      } in the middle of the tool call "${
-        name.slice(0, 100)
-      }": its arguments are cut off, so the call must not be run. Allow more with max_tokens (max_completion_tokens), or ask for less at once.`,
-      { code: "tool_call_incomplete", headers: { "x-should-retry": "false" } },
-    );
+    const tokens = typeof written === "number" && written > 0 ? written : this.#options.maxTokens;
+    return callCutOff(name, reason === "length", tokens);
   }
 
   #gatewayError(body: JsonObject): BridgeError {
     return gatewayError(200, body, { secrets: this.#options.secrets });
   }
-
-  #malformed(text: string): BridgeError {
-    if (!isAnswerPiece(text)) {
-      const error = gatewayError(200, text, { secrets: this.#options.secrets });
-      return new BridgeError("gateway", `The gateway broke the answer off with: ${error.message}`, {
-        code: "stream_malformed",
-      });
-    }
-    return new BridgeError(
-      "interrupted",
-      "The gateway sent an event that breaks off in the middle: the answer is cut off here. Ask again if you need the rest.",
-      { code: "stream_malformed" },
-    );
-  }
-}
-
-/** The reason as the client must be told it now; undefined where it knows it already. */
-function tell(state: ChoiceState): FinishReason | undefined {
-  const { reason, calls, refused, spoke } = state;
-  if (reason === "stop" && calls.any) state.reason = "tool_calls";
-  else if (reason === "tool_calls" && !calls.any) state.reason = "stop";
-  // ForgeCode takes a refusal's words for an empty answer and asks again; a filter's stop it accepts.
-  else if (reason === "stop" && refused && !spoke) state.reason = "content_filter";
-  if (state.told === state.reason) return undefined;
-  return state.told = state.reason;
-}
-
-/** The text of a field whose characters are whole. */
-function whole(state: ChoiceState, name: string, text: string): string {
-  let join = state.joins.get(name);
-  if (join === undefined) {
-    if (text.isWellFormed()) return text;
-    state.joins.set(name, join = wholeCharacters());
-  }
-  return join(text);
-}
-
-function addText(delta: JsonObject, name: string, text: string): void {
-  if (text === "" && delta[name] === undefined) return;
-  delta[name] = typeof delta[name] === "string" ? delta[name] + text : text;
-}
-
-/** An error that stands inside a choice, where ForgeCode would take it for the choice's own. */
-function failureOf(choice: JsonObject): JsonObject | undefined {
-  if (isErrorBody({ error: choice.error })) return { error: choice.error };
-  const reason = String(choice.finish_reason ?? "").toLowerCase();
-  if (!FAILED.has(reason)) return undefined;
-  return {
-    error: {
-      message: `The gateway ended the answer with finish_reason "${reason}".`,
-      code: "stream_failed",
-    },
-  };
-}
-
-/** Whether a choice says nothing: not even that the stream is alive, once its reason was told. */
-function saysNothing(delta: JsonObject, rest: JsonObject, state: ChoiceState): boolean {
-  if (state.told === undefined) return isEmpty(delta) && isEmpty(rest);
-  // Unknown fields beside it don't count then: nothing may come after the finish reason for their sake.
-  return Object.values(delta).every((value) =>
-    value === null || value === "" || (typeof value === "object" && isEmpty(value as JsonObject))
-  );
-}
-
-function isEmpty(object: JsonObject): boolean {
-  for (const _name in object) return false;
-  return true;
 }

@@ -65,7 +65,7 @@ export class CompletionCollector implements StreamEncoder {
     return "";
   }
 
-  /** The answer has failed; the error is told by whoever collects. */
+  /** The answer has failed; the caller reports the error. */
   error(): string {
     return "";
   }
@@ -112,7 +112,7 @@ export class CompletionCollector implements StreamEncoder {
     }
   }
 
-  /** Everything that came, as one `chat.completion`. */
+  /** The collected answer as one `chat.completion`. */
   completion(): JsonObject {
     const choices = [...this.#choices].sort(([a], [b]) => a - b).map(([index, choice]) => ({
       index,

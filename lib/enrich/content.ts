@@ -7,7 +7,7 @@
 
 import { isObject, type JsonObject } from "../json.ts";
 
-/** What content parts come to. */
+/** The texts of an array of content parts. */
 export interface FlatContent {
   /** The answer's text; undefined where no part was text. */
   content?: string;
@@ -17,7 +17,7 @@ export interface FlatContent {
   details?: JsonObject[];
 }
 
-/** Deeper than any model's content: what is below says nothing, rather than exhaust the stack. */
+/** The deepest nesting that is read; no model's content is deeper, and recursion stays bounded. */
 const MAX_DEPTH = 16;
 
 function textOf(value: unknown, depth = 0): string {

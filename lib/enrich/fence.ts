@@ -10,11 +10,11 @@ const OPENING = /^\s*(`{1,3}|```[\w+-]*[ \t]*\r?)?$/;
 const OPENED = /^\s*```[\w+-]*[ \t]*\r?\n/;
 /**
  * What may be the beginning of the closing fence: kept back until more comes. Further to the right than
- * this nobody closes a fence; without a bound, many blanks would be read again and again.
+ * this no model closes a fence; without a bound, many blanks would be scanned again with each piece.
  */
 const CLOSING = /\r?\n[ \t]{0,64}`{0,2}$|\r$/;
 const CLOSED = /\r?\n[ \t]{0,64}```/;
-/** Fences whose language line never ends are none. */
+/** The longest language line of a fence, in characters. */
 const LONGEST_OPENING = 64;
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Fields whose type a strict client checks: one of the wrong type costs ForgeCode the whole chunk, so
- * it is better not there. Everything else that the bridge doesn't know passes untouched.
+ * Fields whose type a strict client checks: ForgeCode drops a chunk with a field of the wrong type, so
+ * such a field is left out. Everything else that the bridge doesn't know passes untouched.
  *
  * @module
  */

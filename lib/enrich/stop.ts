@@ -16,7 +16,7 @@ const MAX_SEQUENCES = 32;
 const MAX_LENGTH = 512;
 
 /**
- * The stop sequences that a client asked for and its surface is not told.
+ * Stop sequences that a client asked for and that its surface does not support.
  *
  * @param chat The request as a chat completions request.
  * @param sent The body for the surface.
@@ -126,7 +126,7 @@ export class StopEncoder implements StreamEncoder {
     return state.stopped === undefined ? choice : this.#end({ ...choice, delta: rest }, state);
   }
 
-  /** Says why the text has ended, where its end has come. */
+  /** Sets the finish reason of a choice whose text has ended. */
   #end(choice: JsonObject, { stopped }: ChoiceState): JsonObject {
     return choice.finish_reason
       ? { ...choice, finish_reason: "stop", stop_reason: stopped }

@@ -4,7 +4,10 @@
  * @module
  */
 
+import type { DialectContext } from "../dialects/dialect.ts";
 import { BridgeError } from "../errors.ts";
+import { gatewayError } from "../gateway/errors.ts";
+import { isAnswerPiece } from "../json.ts";
 
 /**
  * Codes and types that clients answer with the same request again, up to nine times (`forgecode.md`,
@@ -40,4 +43,58 @@ export function streamError(error: BridgeError, spoken: boolean): BridgeError {
   const refused = kind === "gateway" && error.refused && PASSING.has(status);
   if (!refused || error.headers["x-should-retry"] === "false") return error;
   return new BridgeError(kind, message, { status, type, code: status, headers: error.headers });
+}
+
+/** The error of a body that ended before the answer did; `cause` is undefined where the gateway closed it. */
+export function interrupted(cause: unknown): BridgeError {
+  return new BridgeError(
+    "interrupted",
+    cause === undefined
+      ? "The gateway closed the stream before the answer was complete: it is cut off here. Ask again if you need the rest."
+      : "The connection to the gateway broke before the answer was complete: it is cut off here. Ask again if you need the rest.",
+    { code: "stream_interrupted", cause },
+  );
+}
+
+/**
+ * The error of a tool call whose arguments are cut off.
+ *
+ * @param name The tool's name.
+ * @param limited Whether the answer reached its limit of tokens.
+ * @param tokens How many tokens were written, where that is known.
+ */
+export function callCutOff(
+  name: string,
+  limited: boolean,
+  tokens: number | undefined,
+): BridgeError {
+  return new BridgeError(
+    "interrupted",
+    `The answer ${limited ? "reached its limit" : "ended"}${
+      tokens === undefined ? "" : ` after ${tokens} tokens`
+    } in the middle of the tool call "${
+      name.slice(0, 100)
+    }": its arguments are cut off, so the call must not be run. Allow more with max_tokens (max_completion_tokens), or ask for less at once.`,
+    { code: "tool_call_incomplete", headers: { "x-should-retry": "false" } },
+  );
+}
+
+/**
+ * The error of an event that is no JSON: words of the gateway's, or a piece of an answer.
+ *
+ * @param text The event's data.
+ * @param secrets What must not be told.
+ */
+export function malformed(text: string, secrets: DialectContext["secrets"]): BridgeError {
+  if (!isAnswerPiece(text)) {
+    const error = gatewayError(200, text, { secrets });
+    return new BridgeError("gateway", `The gateway broke the answer off with: ${error.message}`, {
+      code: "stream_malformed",
+    });
+  }
+  return new BridgeError(
+    "interrupted",
+    "The gateway sent an event that breaks off in the middle: the answer is cut off here. Ask again if you need the rest.",
+    { code: "stream_malformed" },
+  );
 }

@@ -52,7 +52,7 @@ function normalizeOthers(usage: JsonObject): void {
   }
 }
 
-/** Details' counts, with every one whole; undefined where there is nothing to tell. */
+/** The counts of the details that are whole numbers; undefined where there are none. */
 function details(value: unknown, required?: string): JsonObject | undefined {
   if (!isObject(value)) return undefined;
   const counts: JsonObject = {};
@@ -68,17 +68,17 @@ function details(value: unknown, required?: string): JsonObject | undefined {
 }
 
 /**
- * Mends the `usage` of one stream. Some families send the prompt's count first and the completion's
+ * Normalizes the `usage` of one stream. Some families send the prompt's count first and the completion's
  * last, or nulls on every chunk but the last: what was seen is kept until the counts are complete.
  *
  * @example
  * ```ts
  * import { UsageNormalizer } from "./usage.ts";
  *
- * const mender = new UsageNormalizer();
- * const early = mender.normalize({ prompt_tokens: 7, completion_tokens: null, total_tokens: null });
+ * const normalizer = new UsageNormalizer();
+ * const early = normalizer.normalize({ prompt_tokens: 7, completion_tokens: null, total_tokens: null });
  * if (early !== undefined) throw new Error("not complete yet: not there");
- * const late = mender.normalize({ completion_tokens: 5 });
+ * const late = normalizer.normalize({ completion_tokens: 5 });
  * if (late?.total_tokens !== 12) throw new Error("complete");
  * ```
  */
@@ -103,14 +103,14 @@ export class UsageNormalizer {
       if (number === undefined) delete counts[name];
       else counts[name] = number;
     }
-    // A total from an earlier chunk says nothing about this one.
+    // A total from an earlier chunk does not fit these counts.
     if (count(usage.total_tokens) === undefined) delete counts.total_tokens;
     this.#seen = counts;
     return this.#complete(counts);
   }
 
   /**
-   * What is known at the end of a stream and was not yet told: a count that stayed alone gets a zero
+   * What is known at the end of a stream and was not yet sent: a count that stayed alone gets a zero
    * beside it, which is better than to lose it.
    */
   rest(): JsonObject | undefined {

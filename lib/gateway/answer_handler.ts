@@ -18,7 +18,7 @@ export interface ClientAnswer {
 export interface AnswerHandlerOptions {
   /** How long it may take to begin, once there is a connection. */
   readonly firstByteTimeout: number;
-  /** How long the body may be silent while somebody reads it. */
+  /** How long the body may be silent while a read is pending. */
   readonly idleTimeout: number;
   /** Ends the request. */
   readonly signal?: AbortSignal;
@@ -53,7 +53,7 @@ export class AnswerHandler {
   #pieces: Uint8Array[] = [];
   #failure: unknown;
   #over = false;
-  /** Since when a read has been waiting for bytes; 0 while nobody reads. */
+  /** Since when a read has been waiting for bytes; 0 while no read is pending. */
   #waiting = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -101,7 +101,7 @@ export class AnswerHandler {
         this.#request!.resume();
       },
       cancel: (reason) => this.#abort(reason),
-      // Nothing is asked for that nobody reads.
+      // Reads on only when the consumer has read.
     }, { highWaterMark: 0 });
     clearTimeout(this.#timer);
     this.#answer.resolve({

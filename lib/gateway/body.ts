@@ -41,7 +41,7 @@ async function zstdDecoder(): Promise<Bytes> {
 }
 
 /**
- * An answer without the compression that nobody asked for; proxies in between add it.
+ * Decompresses an answer: proxies in between may compress although the request does not accept it.
  *
  * @param answer The gateway's. Its body isn't read yet.
  * @returns The answer, whose body ends where it can't be decompressed any further, with the cause.

@@ -49,7 +49,7 @@ export interface ClientOptions {
   readonly connectTimeout: number;
   /** How long an answer may take to begin, once there is a connection. */
   readonly firstByteTimeout: number;
-  /** How long an answer's body may be silent while somebody reads it. */
+  /** How long an answer's body may be silent while a read is pending. */
   readonly idleTimeout: number;
   /** Certificates of authorities (PEM) to trust beside those that Deno trusts. @default none */
   readonly authorities?: string;

@@ -86,7 +86,7 @@ export class Connections {
       method: options.method as Dispatcher.HttpMethod,
       origin,
       path: pathname + search,
-      // The handler measures time itself: undici's would run while nobody reads.
+      // The handler measures time itself: undici's timeout runs while the reader pauses, too.
       headersTimeout: 0,
       bodyTimeout: 0,
     };
@@ -214,7 +214,7 @@ export class Connections {
   }
 }
 
-/** Whether a connection failed because its certificate is signed by nobody who is trusted. */
+/** Whether a connection failed because no trusted authority has signed its certificate. */
 function isDistrust(cause: Error | null): boolean {
   return /^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|CERT_)/.test(
     (cause as { code?: string })?.code ?? "",
@@ -228,7 +228,7 @@ function authorization({ username, password }: URL): Record<string, string> {
   return { "proxy-authorization": `Basic ${btoa(String.fromCharCode(...bytes))}` };
 }
 
-/** Percent-decoding; text that isn't encoded stays as it is. */
+/** Percent-decoding; text that isn't encoded is returned unchanged. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);

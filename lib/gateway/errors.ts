@@ -99,7 +99,7 @@ export interface ErrorSource {
 /** Statuses after which repeating the request may help. */
 const REPEATABLE = new Set([408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529]);
 
-/** Refusals by policy, whatever their status: repeating the request changes nothing, or costs. */
+/** Refusals by policy, with any status: repeating the request changes nothing, or costs money. */
 const PERMANENT =
   /rate limit of 0|budget|quota|policy|not enabled|spend|credit|billing|permission|guardrail|feature_disabled|per[ _-]?day/i;
 
@@ -110,7 +110,7 @@ const WAITS: readonly { words: RegExp; seconds: number }[] = [
   { words: /(?:)/, seconds: 5 },
 ];
 
-/** What tells a client's SDK how to repeat: seconds to wait, or that a repeat can't help. */
+/** Headers by which SDKs decide on a retry: seconds to wait, or that a retry can't help. */
 function retryHeaders(
   { status, words, given, paid, source }: {
     readonly status: number;

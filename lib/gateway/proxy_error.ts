@@ -46,7 +46,7 @@ const SCHEMES = new Set(["http:", "https:"]);
 export function checkProxy(proxy: string): void {
   const url = URL.parse(proxy);
   if (url !== null && SCHEMES.has(url.protocol) && url.hostname !== "") return;
-  // The password stays unsaid.
+  // The password must not be shown.
   const shown = url === null || url.host === "" ? "what it names" : `${url.protocol}//${url.host}`;
   throw new BridgeError(
     "config",

@@ -20,7 +20,7 @@ export interface Refusal {
 /** Statuses after which asking again may help (`gateway.md`): a rate limit, and faults of the gateway. */
 const STATUSES = new Set([429, 502, 503, 504]);
 
-/** Refusals by policy, whatever their status: asking again changes nothing, or costs. */
+/** Refusals by policy, with any status: repeating the request changes nothing, or costs money. */
 const PERMANENT =
   /rate limit of 0|budget|quota|policy|not enabled|spend|credit|billing|permission|per[ _-]?day/i;
 

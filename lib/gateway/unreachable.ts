@@ -110,7 +110,7 @@ const FAULTS: readonly (NetworkFault & { words: RegExp })[] = [
   },
 ];
 
-/** Where an error names the address: a host that is called "proxy" or "tls" says nothing about the fault. */
+/** The address in an error: a host named "proxy" or "tls" must not decide what the fault is. */
 const ADDRESS = /\b(for url|for|from) \(?(https?:\/\/)?[^\s()]*[:/][^\s()]*\)?/gi;
 
 /**
@@ -170,7 +170,7 @@ function proxyFault({ proxy, status, cause }: ProxyError): NetworkFault {
     };
   }
   const { means, passing } = networkFault(cause);
-  // The first sentence says what is; what to do is another matter for a proxy.
+  // Keeps the first sentence, which says what is; the advice differs for a proxy.
   const [what] = means.split(/\. (?=[A-Z])|\.$/);
   return {
     means: `the way leads through ${who}, and ${what}. Check HTTPS_PROXY and NO_PROXY.`,

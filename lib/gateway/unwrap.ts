@@ -103,7 +103,7 @@ function unwrapList(list: readonly unknown[], depth: number): ErrorParts {
 function ownParts(value: JsonObject): ErrorParts {
   const { error_code, code, status, type, param, retry_after, error } = value;
   return {
-    // `{"type": "error", "error": …}` says nothing about the kind.
+    // `{"type": "error", "error": …}`: the type is not the kind of error.
     type: type === "error" ? undefined : textOf(type),
     param: textOf(param),
     code: codeOf(error_code) ?? codeOf(code) ??
@@ -112,7 +112,7 @@ function ownParts(value: JsonObject): ErrorParts {
   };
 }
 
-/** What `outer` says where `inner` says nothing. */
+/** `inner`, with what it lacks taken from `outer`. */
 function within(inner: ErrorParts, outer: ErrorParts): ErrorParts {
   return {
     message: inner.message ?? outer.message,

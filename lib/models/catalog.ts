@@ -63,8 +63,8 @@ const indexes = new WeakMap<readonly ModelEntry[], ReadonlyMap<string, ModelEntr
  * ```ts
  * import { entryIn, parseModels } from "./catalog.ts";
  *
- * const catalogue = parseModels('{"models": ["m"]}', "models.json");
- * if (entryIn(catalogue, "m")?.id !== "m") throw new Error("m is there");
+ * const catalog = parseModels('{"models": ["m"]}', "models.json");
+ * if (entryIn(catalog, "m")?.id !== "m") throw new Error("m is there");
  * ```
  */
 export function entryIn({ models }: Catalog, id: string): ModelEntry | undefined {
@@ -79,21 +79,21 @@ export function entryIn({ models }: Catalog, id: string): ModelEntry | undefined
 /**
  * "Did you mean", for a model that the list hasn't: a sentence with a space before it, or nothing.
  *
- * @param catalogue The list in force.
+ * @param catalog The list in force.
  * @param id What was asked for.
  *
  * @example
  * ```ts
  * import { parseModels, suggestModel } from "./catalog.ts";
  *
- * const catalogue = parseModels('{"models": ["databricks-gpt-5"]}', "models.json");
- * const hint = suggestModel(catalogue, "databricks-gtp-5");
+ * const catalog = parseModels('{"models": ["databricks-gpt-5"]}', "models.json");
+ * const hint = suggestModel(catalog, "databricks-gtp-5");
  * if (hint !== " Did you mean databricks-gpt-5?") throw new Error(hint);
  * ```
  */
-export function suggestModel(catalogue: Catalog, id: string): string {
-  if (entryIn(catalogue, id) !== undefined) return "";
-  return didYouMean(id, catalogue.models.filter(({ gone }) => gone !== true).map(({ id }) => id));
+export function suggestModel(catalog: Catalog, id: string): string {
+  if (entryIn(catalog, id) !== undefined) return "";
+  return didYouMean(id, catalog.models.filter(({ gone }) => gone !== true).map(({ id }) => id));
 }
 
 /** The surfaces that every gateway has (`gateway.md`, "Surfaces"). A file's `endpoints` are laid over these. */
@@ -178,8 +178,8 @@ function checkEntries(
  * ```ts
  * import { parseModels } from "./catalog.ts";
  *
- * const catalogue = parseModels('{"models": ["databricks-gpt-5"]}', "models.json");
- * if (catalogue.models[0].id !== "databricks-gpt-5") throw new Error("a name is enough");
+ * const catalog = parseModels('{"models": ["databricks-gpt-5"]}', "models.json");
+ * if (catalog.models[0].id !== "databricks-gpt-5") throw new Error("a name is enough");
  * ```
  */
 export function parseModels(text: string, source: string): Catalog {
@@ -246,20 +246,18 @@ function dialectOf(path: string): DialectName {
 }
 
 /**
- * The route to a surface, or undefined where the catalogue has no such alias.
+ * The route to a surface, or undefined where the catalog has no such alias.
  *
  * @example
  * ```ts
  * import { parseModels, surfaceRoute } from "./catalog.ts";
  *
- * const catalogue = parseModels('{"models": []}', "models.json");
- * if (surfaceRoute(catalogue, "openai")?.dialect !== "responses") throw new Error("by its path");
+ * const catalog = parseModels('{"models": []}', "models.json");
+ * if (surfaceRoute(catalog, "openai")?.dialect !== "responses") throw new Error("by its path");
  * ```
  */
-export function surfaceRoute(catalogue: Catalog, surface: string): Route | undefined {
-  const path = Object.hasOwn(catalogue.endpoints, surface)
-    ? catalogue.endpoints[surface]
-    : undefined;
+export function surfaceRoute(catalog: Catalog, surface: string): Route | undefined {
+  const path = Object.hasOwn(catalog.endpoints, surface) ? catalog.endpoints[surface] : undefined;
   return path === undefined ? undefined : { surface, path, dialect: dialectOf(path) };
 }
 
@@ -270,7 +268,7 @@ export function surfaceRoute(catalogue: Catalog, surface: string): Route | undef
  * body for a Claude model on `mlflow` to `anthropic`, and a Gemini body for a Gemini model on `mlflow` to
  * `gemini`, because those surfaces are made for them.
  *
- * @param catalogue The list in force.
+ * @param catalog The list in force.
  * @param model The name that the client asked for.
  * @param body What the client's body is written in.
  * @throws {BridgeError} kind `config`, when the list has taken the family's surface away.
@@ -279,13 +277,13 @@ export function surfaceRoute(catalogue: Catalog, surface: string): Route | undef
  * ```ts
  * import { parseModels, routeOf } from "./catalog.ts";
  *
- * const catalogue = parseModels('{"models": []}', "models.json");
- * const route = routeOf(catalogue, "databricks-gpt-5", "chat");
+ * const catalog = parseModels('{"models": []}', "models.json");
+ * const route = routeOf(catalog, "databricks-gpt-5", "chat");
  * if (route.path !== "/cursor/v1/chat/completions") throw new Error(route.path);
  * ```
  */
-export function routeOf(catalogue: Catalog, model: string, body: DialectName): Route {
-  const entry = entryIn(catalogue, model);
+export function routeOf(catalog: Catalog, model: string, body: DialectName): Route {
+  const entry = entryIn(catalog, model);
   const family = FAMILY_ROUTES.find((row) => row.name.test(model))!.surface;
   const surface = entry?.endpoint ?? family;
   const preferred = body === "chat" && surface === "openai"
@@ -294,15 +292,15 @@ export function routeOf(catalogue: Catalog, model: string, body: DialectName): R
     ? "anthropic"
     : body === "gemini" && surface === "mlflow" && familyOf(model) === "gemini"
     ? "gemini"
-    : body === "responses" && surfaceRoute(catalogue, surface)?.dialect !== "responses" &&
+    : body === "responses" && surfaceRoute(catalog, surface)?.dialect !== "responses" &&
         (surface === "cursor" || RESPONSES_MODELS.test(bareName(model)))
     ? "openai"
     : surface;
-  const route = surfaceRoute(catalogue, preferred) ?? surfaceRoute(catalogue, surface);
+  const route = surfaceRoute(catalog, preferred) ?? surfaceRoute(catalog, surface);
   if (route === undefined) {
     throw new BridgeError(
       "config",
-      `${catalogue.source}: endpoints has no "${surface}", which ${model} needs: add it, or give the model another endpoint.`,
+      `${catalog.source}: endpoints has no "${surface}", which ${model} needs: add it, or give the model another endpoint.`,
     );
   }
   return route;
@@ -344,7 +342,7 @@ function toListed(entry: ModelEntry, metadata: JsonObject): JsonObject {
 /**
  * The answer to `GET /models`, in the file's order, without what is gone and of another kind.
  *
- * @param catalogue The list in force.
+ * @param catalog The list in force.
  * @param metadata What is known of a model beyond the file; the file's own fields win.
  * @param kind What the models are for.
  *
@@ -357,11 +355,11 @@ function toListed(entry: ModelEntry, metadata: JsonObject): JsonObject {
  * ```
  */
 export function listModels(
-  catalogue: Catalog,
+  catalog: Catalog,
   metadata: (id: string) => JsonObject = () => ({}),
   kind: ModelKind = "chat",
 ): { object: "list"; data: JsonObject[] } {
-  const listed = catalogue.models.filter((entry) => entry.gone !== true && isOfKind(entry, kind));
+  const listed = catalog.models.filter((entry) => entry.gone !== true && isOfKind(entry, kind));
   const entries = kind === "embedding" && listed.length === 0 ? EMBEDDINGS : listed;
   return {
     object: "list",

@@ -40,7 +40,7 @@ export interface TextPlace {
 }
 
 /** Where an offset is, for people. */
-export function placeAt(text: string, offset: number): TextPlace {
+function placeAt(text: string, offset: number): TextPlace {
   const before = text.slice(0, offset);
   const line = before.split("\n").length;
   return { line, column: offset - before.lastIndexOf("\n") };

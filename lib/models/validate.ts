@@ -36,25 +36,6 @@ export interface Schema {
   readonly definitions?: Readonly<Record<string, Schema>>;
 }
 
-/** The keywords that {@linkcode validate} obeys or may pass over; a schema with others would promise more than is checked. */
-export const KEYWORDS: ReadonlySet<string> = new Set([
-  "$schema",
-  "$ref",
-  "title",
-  "description",
-  "default",
-  "errorMessage",
-  "type",
-  "required",
-  "properties",
-  "additionalProperties",
-  "items",
-  "pattern",
-  "minimum",
-  "anyOf",
-  "definitions",
-]);
-
 /** What doesn't fit. */
 export interface Mismatch {
   /** Where: `models[3].endpoint`; empty for the value itself. */

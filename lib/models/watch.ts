@@ -48,7 +48,7 @@ type Texts = ReadonlyMap<string, string | undefined | typeof UNREADABLE>;
  * text = '{"models": ["b"]}';
  * await models.look();
  * await models.look();
- * if (models.catalogue.models[0].id !== "b") throw new Error("it took effect");
+ * if (models.catalog.models[0].id !== "b") throw new Error("it took effect");
  * ```
  */
 export class LiveModels {
@@ -80,8 +80,8 @@ export class LiveModels {
   }
 
   /** The list in force. */
-  get catalogue(): Catalog {
-    return this.#found.catalogue;
+  get catalog(): Catalog {
+    return this.#found.catalog;
   }
 
   /** The list in force, with its file. */

@@ -26,13 +26,13 @@ export interface Call {
 export interface Answer {
   /** A number that no other answer of this simulator has, as text: ids are made of it. */
   readonly serial: string;
-  /** The model's name as its server says it, which is not the name that was asked for. */
+  /** The model's name in the server's answers, which is not the requested name. */
   readonly model: string;
   /** When it was made, in whole seconds since 1970. */
   readonly created: number;
   /** What the model thought; `""` where it didn't. */
   readonly reasoning: string;
-  /** What it says; `""` where it says nothing. */
+  /** Its text; `""` where it has none. */
   readonly text: string;
   /** The tools that it calls. */
   readonly calls: readonly Call[];
@@ -219,7 +219,7 @@ function shellOf(
   return { tool, property, list: type === "array" };
 }
 
-/** Arguments are an object always, however little a tool says of them. */
+/** Arguments are always an object, even for a tool without a schema. */
 function argumentsFor(tool: Tool, hints: ValueHints): JsonObject {
   const value = valueFor(tool.parameters, hints);
   return isObject(value) ? value : {};
@@ -282,7 +282,7 @@ function textFor(
     "grüße, 日本語 and 🚀 included.";
 }
 
-/** A schema that requires nothing would be answered with `{}`, which helps nobody. */
+/** A schema that requires nothing would be answered with `{}`, which shows nothing. */
 function allRequired(schema: Record<string, unknown>): Record<string, unknown> {
   if (Array.isArray(schema.required) && schema.required.length > 0) return schema;
   return { ...schema, required: Object.keys(schema.properties ?? {}) };
@@ -303,7 +303,7 @@ function reasoningFor(
 function beginning(text: string, length = 120): string {
   const line = text.replaceAll(/\s+/g, " ").trim();
   if (line.length <= length) return line;
-  // Cut between code points: half of a surrogate pair would be no text.
+  // Cut between code points: a lone surrogate is not valid text.
   return `${[...line.slice(0, length + 1)].slice(0, -1).join("")}…`;
 }
 

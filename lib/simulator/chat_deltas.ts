@@ -11,7 +11,7 @@ import type { Directives } from "./scenarios.ts";
 import { fragments, groups } from "./text.ts";
 import type { ChatTraits } from "./traits.ts";
 
-/** What of an answer is said in deltas. */
+/** The parts of an answer that are sent in deltas. */
 export type Spoken = Pick<Answer, "reasoning" | "text" | "calls">;
 
 /**

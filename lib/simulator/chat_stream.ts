@@ -222,7 +222,7 @@ function usageOf(answer: Answer, traits: ChatTraits, spoken: number): JsonObject
   };
 }
 
-/** The last chunk's `finish_reason`; undefined where no chunk says one. */
+/** The last chunk's `finish_reason`; undefined where no chunk has one. */
 function finishOf(
   answer: Answer,
   traits: ChatTraits,

@@ -11,7 +11,7 @@ import { isObject, type JsonObject, objectsIn, textOf } from "./json.ts";
 export interface Tool {
   /** The function's name. */
   readonly name: string;
-  /** What it is for; `""` where nothing is said. */
+  /** Its description; `""` where it has none. */
   readonly description: string;
   /** The JSON schema of its arguments. */
   readonly parameters: unknown;

@@ -14,7 +14,7 @@ import type { Workspace } from "./refusals.ts";
 /** The most model services on a page, however many were asked for. */
 const MAX_PAGE = 25;
 
-/** A model service of somebody's own in another schema: lists hold such ones, too. */
+/** A customer's model service in another schema; lists have such entries, too. */
 const OWN_SERVICE = "workspace.default.team-claude-opus-4-8";
 
 /**
@@ -58,15 +58,8 @@ export function discover(url: URL, workspace: Workspace): Response | undefined {
  * @param bareName The model's name without prefix.
  * @param embedding Whether it is an embedding model.
  * @returns API types such as `mlflow/v1/chat/completions`.
- *
- * @example
- * ```ts
- * import { apiTypesOf } from "./discovery.ts";
- *
- * if (!apiTypesOf("gpt-5", false).includes("openai/v1/responses")) throw new Error("unexpected");
- * ```
  */
-export function apiTypesOf(bareName: string, embedding: boolean): string[] {
+function apiTypesOf(bareName: string, embedding: boolean): string[] {
   if (embedding) return ["mlflow/v1/embeddings"];
   const family = familyOf(bareName);
   return [
@@ -162,7 +155,7 @@ function foundationModels(workspace: Workspace): JsonObject[] {
       const family = familyOf(bare);
       const window = WINDOWS.find(([pattern]) => pattern.test(bare))?.[1];
       const model: JsonObject = {
-        // Not every entry says it.
+        // Not every entry has it.
         ...(position % 9 === 8 ? {} : { ai_gateway_v2_supported: true }),
         api_types: apiTypesOf(bare, embedding),
         ...(window ? { description: `Supports a context window of ${window} tokens.` } : {}),

@@ -6,7 +6,7 @@
 
 /**
  * Who words an error: Databricks itself, a passthrough surface in OpenAI's, Anthropic's or Google's
- * way, or somebody who writes plain text.
+ * way, or a server that writes plain text.
  */
 export type ErrorShape = "databricks" | "openai" | "anthropic" | "google" | "text";
 

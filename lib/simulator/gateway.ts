@@ -1,5 +1,5 @@
 /**
- * The road of a request through the simulated gateway: credential, path, fault, refusal, answer.
+ * The stages of a request in the simulated gateway: credential, path, fault, refusal, answer.
  *
  * @module
  */
@@ -63,7 +63,7 @@ export interface Gateway {
 }
 
 /**
- * Answers one request: who asks, for what, is it refused, and if not, what is said.
+ * Answers one request: authentication, routing, refusals, and the answer.
  *
  * @param request The request.
  * @param gateway The gateway that it came to.
@@ -96,7 +96,7 @@ export async function answer(
   return response;
 }
 
-/** A request on its road. */
+/** A request with what the stages before have found. */
 interface Visit {
   readonly request: Request;
   readonly recorded: OpenRequest;

@@ -27,7 +27,7 @@ export type { Ending, RecordedRequest } from "./recorder.ts";
 export type { Wait } from "./steps.ts";
 export { type Scenario, SCENARIOS } from "./scenarios.ts";
 
-/** What a simulator may be told; everything has a default. */
+/** Options of a simulator. */
 export interface SimulatorOptions {
   /**
    * Milliseconds between the events of a stream; 0 is as fast as possible.

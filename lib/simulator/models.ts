@@ -46,7 +46,7 @@ export const NOT_ENABLED: readonly string[] = ["claude-fable-5"];
 
 /** What the surfaces call a model: how it was asked for, and the name without its prefix. */
 export interface ModelName {
-  /** As the request says it. */
+  /** As the request has it. */
   readonly asked: string;
   /** Without `databricks-` or `system.ai.`. */
   readonly bare: string;

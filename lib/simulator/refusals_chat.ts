@@ -1,5 +1,5 @@
 /**
- * What the chat surfaces refuse whatever the model is. Source: gateway.md.
+ * What the chat surfaces refuse for every model. Source: gateway.md.
  *
  * @module
  */

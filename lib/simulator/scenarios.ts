@@ -143,7 +143,7 @@ export function withoutDirectives(text: string): string {
  * @param directives The directives of the request.
  * @param name Which one.
  * @param fallback What holds where no number was given.
- * @param most The largest number that is taken, so that nobody waits or reads for ever.
+ * @param most The largest number that is accepted, so that every answer ends in time.
  * @returns A number from 0 to `most`.
  *
  * @example

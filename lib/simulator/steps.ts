@@ -148,17 +148,8 @@ const MIDSTREAM_ERRORS: Readonly<Record<string, string | JsonObject>> = {
  * @param step The event.
  * @param framing How lines end and events are separated.
  * @returns The event's lines.
- *
- * @example
- * ```ts
- * import { FRAMINGS } from "./framings.ts";
- * import { layOut } from "./steps.ts";
- *
- * const text = layOut({ kind: "event", data: { a: 1 } }, FRAMINGS["no-space"]);
- * if (text !== 'data:{"a":1}\n\n') throw new Error(text);
- * ```
  */
-export function layOut(step: Extract<Step, { kind: "event" }>, framing: Framing): string {
+function layOut(step: Extract<Step, { kind: "event" }>, framing: Framing): string {
   const { lineEnd } = framing;
   const colon = framing.space ? ": " : ":";
   const data = typeof step.data === "string" ? step.data : JSON.stringify(step.data);
@@ -169,7 +160,7 @@ export function layOut(step: Extract<Step, { kind: "event" }>, framing: Framing)
 
 /**
  * Plays a stream as a response body. When the reader cancels, or `signal` aborts, nothing more is
- * made and `onEnd` hears of it.
+ * made and `onEnd` is called.
  *
  * @param steps What to play.
  * @param options Layout, pace, scenarios, and who is told of the end.

@@ -39,7 +39,7 @@ export interface ChatTraits {
   readonly textTakesIndex: boolean;
   /** Whether a call carries a `thoughtSignature` that must be sent back. */
   readonly thoughtSignature: boolean;
-  /** Whether the last chunk says `finish_reason`; where not, only `[DONE]` ends the stream. */
+  /** Whether the last chunk has a `finish_reason`; where not, only `[DONE]` ends the stream. */
   readonly finish: boolean;
   /** The `finish_reason` of a turn with tool calls. */
   readonly finishOnCalls: "tool_calls" | "stop";

@@ -18,16 +18,8 @@ import { inspect } from "node:util";
 
 /** What every assertion throws that does not hold. */
 export class AssertionError extends Error {
-  /**
-   * Makes the error.
-   *
-   * @param message What was expected and what came.
-   * @param options The cause, if there is one.
-   */
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "AssertionError";
-  }
+  /** Its name, as stack traces show it. */
+  override name = "AssertionError";
 }
 
 /** A class of errors. */
@@ -38,13 +30,7 @@ function refuse(what: string, message: string | undefined): never {
   throw new AssertionError(message ? `${what}: ${message}` : `${what}.`);
 }
 
-/**
- * Checks that a value is truthy.
- *
- * @param expr The value.
- * @param msg What to say if it is not.
- * @throws {AssertionError} If it is not.
- */
+/** Checks that a value is truthy. */
 export function assert(expr: unknown, msg = ""): asserts expr {
   if (!expr) throw new AssertionError(msg);
 }
@@ -76,14 +62,7 @@ function comparable(value: unknown, seen = new Map<unknown, unknown>()): unknown
   return copy;
 }
 
-/**
- * Checks that two values are equal, deeply: own properties, prototypes, dates, maps and sets.
- *
- * @param actual What came.
- * @param expected What was expected.
- * @param msg What to say if they differ.
- * @throws {AssertionError} If they differ; the message shows where.
- */
+/** Checks that two values are equal, deeply: own properties, prototypes, dates, maps and sets. */
 export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
   try {
     deepStrictEqual(comparable(actual), comparable(expected));
@@ -94,14 +73,7 @@ export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
   }
 }
 
-/**
- * Checks that two values are the same, by `Object.is`.
- *
- * @param actual What came.
- * @param expected What was expected.
- * @param msg What to say if they differ.
- * @throws {AssertionError} If they differ.
- */
+/** Checks that two values are the same, by `Object.is`. */
 export function assertStrictEquals<T>(
   actual: unknown,
   expected: T,
@@ -111,88 +83,26 @@ export function assertStrictEquals<T>(
   refuse(`Expected ${inspect(expected)} itself, but got ${inspect(actual)}`, msg);
 }
 
-/**
- * Checks that a value is neither `undefined` nor `null`.
- *
- * @param actual The value.
- * @param msg What to say if it is.
- * @throws {AssertionError} If it is.
- */
-export function assertExists<T>(actual: T, msg?: string): asserts actual is NonNullable<T> {
-  if (actual === undefined || actual === null) refuse(`Expected a value, but got ${actual}`, msg);
-}
-
-/**
- * Checks that a text matches a pattern.
- *
- * @param actual The text.
- * @param expected The pattern.
- * @param msg What to say if it does not.
- * @throws {AssertionError} If it does not.
- */
+/** Checks that a text matches a pattern. */
 export function assertMatch(actual: string, expected: RegExp, msg?: string): void {
   if (!expected.test(actual)) refuse(`Expected a match of ${expected}, but got "${actual}"`, msg);
 }
 
-/**
- * Checks that a text contains another.
- *
- * @param actual The text.
- * @param expected The part that it should contain.
- * @param msg What to say if it does not.
- * @throws {AssertionError} If it does not.
- */
+/** Checks that a text contains another. */
 export function assertStringIncludes(actual: string, expected: string, msg?: string): void {
   if (!actual.includes(expected)) refuse(`Expected "${expected}" in "${actual}"`, msg);
 }
 
-/** The part of a value that its pattern speaks of, to show and to compare. */
-function overlap(actual: unknown, expected: unknown): unknown {
-  if (typeof actual !== "object" || actual === null) return actual;
-  if (typeof expected !== "object" || expected === null) return actual;
-  if (Array.isArray(actual) && Array.isArray(expected)) {
-    return actual.slice(0, expected.length).map((item, index) => overlap(item, expected[index]));
-  }
-  const proto = Object.getPrototypeOf(actual);
-  if (Array.isArray(actual) || (proto !== null && proto !== Object.prototype)) return actual;
-  return Object.fromEntries(
-    Reflect.ownKeys(actual).filter((key) => Object.hasOwn(expected, key)).map((key) => [
-      key,
-      overlap(
-        (actual as Record<PropertyKey, unknown>)[key],
-        (expected as Record<PropertyKey, unknown>)[key],
-      ),
-    ]),
-  );
-}
-
-/**
- * Checks that an object has all that a pattern has, deeply; arrays are compared as far as the
- * shorter of the two goes, as the real package does.
- *
- * @param actual The object.
- * @param expected The pattern.
- * @param msg What to say if it does not fit.
- * @throws {AssertionError} If it does not fit.
- */
-export function assertObjectMatch(
-  // deno-lint-ignore no-explicit-any
-  actual: Record<PropertyKey, any>,
-  expected: Record<PropertyKey, unknown>,
+/** What the checks for errors take behind the function: a message, or a class, a part of the error's message, and a message. */
+type About = readonly [
+  classOrMsg?: ErrorClass<Error> | string,
+  msgIncludes?: string,
   msg?: string,
-): void {
-  assertEquals(overlap(actual, expected), expected as unknown, msg);
-}
+];
 
 /** Checks a caught value against a class and a part of its message. */
-function checkThrown<E extends Error>(
-  thrown: unknown,
-  Class: ErrorClass<E> | undefined,
-  part: string | undefined,
-  msg: string | undefined,
-): void {
-  if (Class === undefined) return;
-  if (!(thrown instanceof Error)) refuse(`Expected an Error, but got ${inspect(thrown)}`, msg);
+function checkThrown(thrown: unknown, [Class, part, msg]: About): void {
+  if (Class === undefined || typeof Class === "string") return;
   if (!(thrown instanceof Class)) {
     refuse(`Expected an instance of ${Class.name}, but got ${inspect(thrown)}`, msg);
   }
@@ -201,99 +111,57 @@ function checkThrown<E extends Error>(
   }
 }
 
-/**
- * Checks that a function throws.
- *
- * @param fn The function.
- * @param msg What to say if it does not.
- * @returns What it threw.
- * @throws {AssertionError} If it does not throw.
- */
+const messageOf = ([first, , msg]: About) => typeof first === "string" ? first : msg;
+
+/** Checks that a function throws; returns what it threw. */
 export function assertThrows(fn: () => unknown, msg?: string): unknown;
-/**
- * Checks that a function throws an error of a class, with certain words in its message.
- *
- * @param fn The function.
- * @param ErrorClass The class.
- * @param msgIncludes Words that the message should contain.
- * @param msg What to say if it does not.
- * @returns The error.
- * @throws {AssertionError} If it throws nothing or something else.
- */
+/** Checks that a function throws an error of a class, with certain words in its message; returns the error. */
 export function assertThrows<E extends Error = Error>(
   fn: () => unknown,
   ErrorClass: ErrorClass<E>,
   msgIncludes?: string,
   msg?: string,
 ): E;
-export function assertThrows<E extends Error = Error>(
-  fn: () => unknown,
-  classOrMsg?: ErrorClass<E> | string,
-  msgIncludes?: string,
-  msg?: string,
-): unknown {
-  const [Class, message] = typeof classOrMsg === "string"
-    ? [undefined, classOrMsg]
-    : [classOrMsg, msg];
+export function assertThrows(fn: () => unknown, ...about: About): unknown {
   try {
     fn();
   } catch (thrown) {
-    checkThrown(thrown, Class, msgIncludes, message);
+    checkThrown(thrown, about);
     return thrown;
   }
-  refuse("Expected the function to throw", message);
+  refuse("Expected the function to throw", messageOf(about));
 }
 
-/**
- * Checks that a function returns a promise that rejects.
- *
- * @param fn The function.
- * @param msg What to say if it does not.
- * @returns What the promise rejected with.
- * @throws {AssertionError} If it does not reject, or the function throws at once.
- */
+/** Checks that a function returns a promise that rejects; returns what it rejected with. */
 export function assertRejects(fn: () => PromiseLike<unknown>, msg?: string): Promise<unknown>;
-/**
- * Checks that a function returns a promise that rejects with an error of a class, with certain
- * words in its message.
- *
- * @param fn The function.
- * @param ErrorClass The class.
- * @param msgIncludes Words that the message should contain.
- * @param msg What to say if it does not.
- * @returns The error.
- * @throws {AssertionError} If it does not reject, rejects with something else, or the function
- * throws at once.
- */
+/** Checks that a function returns a promise that rejects with an error of a class, with certain words in its message; returns the error. */
 export function assertRejects<E extends Error = Error>(
   fn: () => PromiseLike<unknown>,
   ErrorClass: ErrorClass<E>,
   msgIncludes?: string,
   msg?: string,
 ): Promise<E>;
-export async function assertRejects<E extends Error = Error>(
+export async function assertRejects(
   fn: () => PromiseLike<unknown>,
-  classOrMsg?: ErrorClass<E> | string,
-  msgIncludes?: string,
-  msg?: string,
+  ...about: About
 ): Promise<unknown> {
-  const [Class, message] = typeof classOrMsg === "string"
-    ? [undefined, classOrMsg]
-    : [classOrMsg, msg];
-  let promise: unknown;
+  let promise: PromiseLike<unknown>;
   try {
     promise = fn();
   } catch (thrown) {
-    refuse(`Expected a promise that rejects, but the function threw ${inspect(thrown)}`, message);
+    refuse(
+      `Expected a promise that rejects, but the function threw ${inspect(thrown)}`,
+      messageOf(about),
+    );
   }
-  if (typeof (promise as PromiseLike<unknown> | null)?.then !== "function") {
-    refuse("Expected a promise that rejects, but the function returned none", message);
+  if (typeof promise?.then !== "function") {
+    refuse("Expected a promise that rejects, but the function returned none", messageOf(about));
   }
   try {
     await promise;
   } catch (thrown) {
-    checkThrown(thrown, Class, msgIncludes, message);
+    checkThrown(thrown, about);
     return thrown;
   }
-  refuse("Expected the promise to reject", message);
+  refuse("Expected the promise to reject", messageOf(about));
 }

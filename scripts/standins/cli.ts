@@ -3,7 +3,7 @@
  * does without `node:util`, which takes 8 ms of every start to load. `tests/standins_test.ts` compares it with the real package
  * wherever both can be had.
  *
- * Not here: the option `--`, names with dots, `boolean: true` for all flags.
+ * Not here: the options `--` and `stopEarly`, names with dots, `boolean: true` for all flags.
  *
  * @module
  */
@@ -45,8 +45,6 @@ export interface ParseOptions<
   boolean?: B | readonly B[];
   /** Values of the flags that are not given. */
   default?: D;
-  /** Whether everything after the first argument that is no flag is left as it is. */
-  stopEarly?: boolean;
   /** Flags whose value stays a text; `""` where it is missing. */
   string?: S | readonly S[];
   /** Flags that may come several times; their values become an array. */
@@ -169,10 +167,6 @@ export function parseArgs<
     const arg = own[token.index]!;
     if (token.name === undefined) {
       if (options.unknown?.(arg) !== false) result._.push(string.has("_") ? arg : number(arg));
-      if (options.stopEarly) {
-        result._.push(...own.slice(token.index + 1));
-        break;
-      }
       continue;
     }
     const { long } = token;

@@ -118,7 +118,7 @@ async function listening(child: Deno.ChildProcess): Promise<Started> {
     }
     said.reject(new Error(`It ended before it listened: ${err}`));
   })();
-  // Whoever waits for the address hears of it; later nobody does.
+  // Rejects the wait for the address; later there is none.
   said.promise.catch(() => {});
   let over = false;
   const end = async (signal: Deno.Signal) => {

@@ -30,7 +30,7 @@ export const TOKEN = "Zq7-opaque~token~of~the~tests";
 /** A gateway in a function's place: what it is asked, and with what it answers. */
 export type FakeGateway = (request: Request, number: number) => Response | Promise<Response>;
 
-/** What a test's bridge may be told; everything has a default. */
+/** Options of a test's bridge. */
 export interface TestBridgeOptions {
   /** The command line, such as `["--heartbeat", "0"]`. */
   readonly flags?: readonly string[];
@@ -190,8 +190,8 @@ function assemble(
     write: (line) => lines.push(line),
   });
   const text = typeof models === "string" ? models : JSON.stringify(models);
-  const catalogue = parseModels(text, "models.json");
-  const catalog = () => catalogue;
+  const list = parseModels(text, "models.json");
+  const catalog = () => list;
   const client = own ?? createClient(config);
   const bridge = createApp({ config, gateway, version: "test", catalog, log, client, store, keys });
   return { bridge, log: () => lines.join("") };

@@ -1,5 +1,5 @@
 /**
- * Debian's Chromium, headless, for the page's tests. It gets no network: it asks nobody but loopback.
+ * Debian's Chromium, headless, for the page's tests. It has no network but loopback.
  *
  * @module
  */

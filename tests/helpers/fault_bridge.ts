@@ -19,7 +19,7 @@ export const MODELS = { chat: "databricks-glm-5-2", responses: "databricks-gpt-5
 /** The token of the tests' clients. */
 export const TOKEN = "dapi-made-up-token-of-a-test";
 
-/** What is told to a bridge under test. */
+/** Options of a bridge under test. */
 export interface FaultBridgeOptions {
   /** The command line. */
   readonly flags?: readonly string[];
@@ -76,7 +76,7 @@ export function startFaultBridge(
       for (const waiter of waiters) waiter();
     },
   });
-  const catalogue = parseModels(
+  const list = parseModels(
     JSON.stringify({
       models: [
         { id: MODELS.chat, endpoint: "mlflow" },
@@ -85,7 +85,7 @@ export function startFaultBridge(
     }),
     "the test's list",
   );
-  const catalog = () => catalogue;
+  const catalog = () => list;
   const client = createClient(config);
   const bridge = createApp({ config, gateway, version: "test", catalog, log, client });
   const server = serveApp(bridge);

@@ -254,7 +254,7 @@ function signatureOf(holder: JsonMap): string | undefined {
   return typeof signature === "string" ? signature : undefined;
 }
 
-/** Pieces of one type become one, whatever their index: the texts joined, the first signature kept. */
+/** Joins pieces of one type, also of different indexes: the texts joined, the first signature kept. */
 function addDetail(details: ForgeReasoningDetail[], piece: JsonMap): void {
   const type = piece.type as string;
   let detail = details.find((known) => known.type === type);

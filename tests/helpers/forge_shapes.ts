@@ -222,7 +222,7 @@ export const EVENT_SHAPES: Record<"success" | "costOnly" | "failure", Shape> = {
       }),
     }))),
   }),
-  // Whatever has choices and is not the first is taken for a note about costs: its choices are dropped.
+  // A later chunk with choices is taken for a note about costs: its choices are dropped.
   costOnly: struct({ choices: list(choice), cost: optional(oneOf(number, string)) }),
   failure: struct({ error: errorBody }),
 };

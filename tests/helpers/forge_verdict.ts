@@ -1,5 +1,5 @@
 /**
- * The words in which the model of ForgeCode's reader speaks.
+ * The verdicts of the model of ForgeCode's reader.
  *
  * @module
  */
@@ -48,13 +48,13 @@ export interface ForgeVerdict {
    * - `done`: the turn ends, or goes on with the results of its tool calls
    * - `refusal`: `content_filter`
    * - `error`: an error is shown
-   * - `runaway`: the same paid request goes out again, up to 100 times
-   * - `empty`: nothing was in the answer; the request goes out again, up to 9 times
+   * - `runaway`: the same paid request is sent again, up to 100 times
+   * - `empty`: the answer was empty; the request is sent again, up to 9 times
    */
   outcome: "done" | "refusal" | "error" | "runaway" | "empty";
   /** Why, in words; for an error, what the user sees. */
   message: string;
-  /** How often the request goes out in all: 1, 9 (a retry) or 100 (a runaway). */
+  /** How often the request is sent in all: 1, 9 (a retry) or 100 (a runaway). */
   tries: number;
   /** The text. */
   content: string;

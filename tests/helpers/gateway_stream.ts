@@ -26,7 +26,7 @@ export interface GatewayEvent {
 export interface GatewayStream {
   /** All events, `[DONE]` too. */
   events: GatewayEvent[];
-  /** The tool calls that it carries; undefined where nothing can be said about them. */
+  /** The tool calls that it carries; undefined where they are not compared. */
   toolCalls?: ExpectedToolCall[];
   /** What ended it: `natural` is stop or tool calls. */
   reason: "natural" | "length" | "content_filter";

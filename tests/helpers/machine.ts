@@ -10,7 +10,7 @@ import { BridgeError } from "../../lib/errors.ts";
 import { fetchClient } from "../../lib/gateway/fetch_client.ts";
 import type { Machine, Sockets, System } from "../../lib/system/system.ts";
 
-/** What a test's machine may be told; everything has a default. */
+/** Options of a test's machine. */
 export interface TestMachineOptions {
   /** Path → text. It is changed by what the program writes. */
   readonly files?: Record<string, string>;
@@ -20,7 +20,7 @@ export interface TestMachineOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What is typed, where a person is at the terminal: one text a read. */
   readonly typed?: readonly string[];
-  /** What is piped in, where nobody is. */
+  /** What is piped in, where there is no terminal. */
   readonly piped?: string;
   /** Answers every request. */
   readonly fetch?: (request: Request) => Response | Promise<Response>;

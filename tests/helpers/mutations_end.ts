@@ -17,7 +17,7 @@ function onFinish(change: (choice: GatewayChunk) => void): Mutation["apply"] {
   };
 }
 
-/** Takes the finish reason away; what is left tells stop from tool calls only. */
+/** Removes the finish reason; without it only stop and tool calls can be distinguished. */
 function dropFinish(change: (choice: GatewayChunk) => void): Mutation["apply"] {
   return (stream) => {
     const choice = finishOf(stream);

@@ -21,7 +21,7 @@ const NEEDED = [
   "LOCALAPPDATA",
 ];
 
-/** Where Deno keeps what it has fetched, whatever home folder a program is given. */
+/** The folder of Deno's cache, also for a program with another home folder. */
 const CACHE = Deno.env.get("DENO_DIR") ??
   (Deno.build.os === "darwin"
     ? `${Deno.env.get("HOME")}/Library/Caches/deno`

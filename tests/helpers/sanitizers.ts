@@ -1,5 +1,5 @@
 /**
- * Deno's leak sanitizers, which a newer Deno leaves off where nobody asks for them.
+ * Deno's leak sanitizers, which newer Deno enables only on request.
  *
  * @module
  */

@@ -10,7 +10,7 @@ import type { JsonObject } from "../../lib/json.ts";
 export type Step =
   | { readonly do: "text"; readonly text: string }
   | { readonly do: "think"; readonly text: string }
-  /** A call begins; its key tells it from others that run at the same time. */
+  /** A call begins; its key distinguishes it from others in progress. */
   | { readonly do: "call"; readonly key: number; readonly name: string; readonly id: string }
   | { readonly do: "arguments"; readonly key: number; readonly text: string }
   | { readonly do: "finish"; readonly reason: string | null }

@@ -7,7 +7,7 @@
 
 /** A stream breaks the contract. */
 export class StrictResponsesError extends Error {
-  /** Tells test runners that this is a failed assertion. */
+  /** Marks a failed assertion for test runners. */
   override name = "AssertionError";
 }
 

@@ -8,7 +8,7 @@ import { duplicateKeys, isMap, type Json, type JsonMap, kindOf, readJson } from 
 
 /** A stream breaks the contract. */
 export class StrictStreamError extends Error {
-  /** Tells test runners that this is a failed assertion. */
+  /** Marks a failed assertion for test runners. */
   override name = "AssertionError";
 }
 

@@ -28,7 +28,7 @@ const ENCODER: StreamEncoder = {
   heartbeat: COMMENT,
 };
 
-/** Chat completions as clients speak them. */
+/** The client side of chat completions. */
 export const chatClient: ClientDialect = {
   name: "chat",
   parseRequest: parseChat,
@@ -38,7 +38,7 @@ export const chatClient: ClientDialect = {
   encodeError: (error: BridgeError) => error.toBody(),
 };
 
-/** Chat completions as the gateway's surfaces speak them. */
+/** The surface side of chat completions. */
 export const chatSurface: SurfaceDialect = {
   name: "chat",
   encodeRequest: encodeChat,

@@ -7,36 +7,34 @@
 import { BridgeError } from "../../errors.ts";
 import { isObject, type JsonObject } from "../../json.ts";
 import {
+  BOOLEAN,
   checkFields,
+  COUNT,
   type FieldRules,
-  isBoolean,
-  isCount,
-  isNumber,
   isString,
   modelOf,
+  NUMBER,
+  OBJECT,
+  OBJECTS,
+  STRING,
+  STRING_OR_OBJECT,
   wrongType,
 } from "../check.ts";
 import type { RequestSummary } from "../dialect.ts";
 
 /** Top-level fields; null counts as not there, as OpenAI has it. */
 const FIELDS: FieldRules = {
-  stream: { expected: "true or false", fits: isBoolean },
-  tools: {
-    expected: "an array of objects",
-    fits: (value) => Array.isArray(value) && value.every(isObject),
-  },
-  tool_choice: {
-    expected: "a string or an object",
-    fits: (value) => isString(value) || isObject(value),
-  },
-  response_format: { expected: "an object", fits: isObject },
-  stream_options: { expected: "an object", fits: isObject },
-  max_tokens: { expected: "a whole number from 1 on", fits: isCount },
-  max_completion_tokens: { expected: "a whole number from 1 on", fits: isCount },
-  max_output_tokens: { expected: "a whole number from 1 on", fits: isCount },
-  temperature: { expected: "a number", fits: isNumber },
-  top_p: { expected: "a number", fits: isNumber },
-  n: { expected: "a whole number from 1 on", fits: isCount },
+  stream: BOOLEAN,
+  tools: OBJECTS,
+  tool_choice: STRING_OR_OBJECT,
+  response_format: OBJECT,
+  stream_options: OBJECT,
+  max_tokens: COUNT,
+  max_completion_tokens: COUNT,
+  max_output_tokens: COUNT,
+  temperature: NUMBER,
+  top_p: NUMBER,
+  n: COUNT,
 };
 
 /** Fields of a message. */
@@ -45,12 +43,9 @@ const MESSAGE_FIELDS: FieldRules = {
     expected: "a string, or an array of content parts",
     fits: (value) => isString(value) || (Array.isArray(value) && value.every(isObject)),
   },
-  tool_calls: {
-    expected: "an array of objects",
-    fits: (value) => Array.isArray(value) && value.every(isObject),
-  },
-  tool_call_id: { expected: "a string", fits: isString },
-  name: { expected: "a string", fits: isString },
+  tool_calls: OBJECTS,
+  tool_call_id: STRING,
+  name: STRING,
 };
 
 /** OpenAI's roles of a chat message. */

@@ -25,7 +25,7 @@ const REASONS: Readonly<Record<string, string>> = {
   content_filter: "SAFETY",
 };
 
-/** A call that is under way; it is told when it is complete. */
+/** A call in progress; it is sent when it is complete. */
 interface OpenCall {
   readonly index: unknown;
   readonly id: unknown;
@@ -171,7 +171,7 @@ export class GeminiEncoder implements StreamEncoder {
     return parts;
   }
 
-  /** The call under way, if it is whole; half a call is never told. */
+  /** The call in progress, if it is complete; an incomplete call is never sent. */
   #closeCall(): JsonObject[] {
     const call = this.#call;
     this.#call = undefined;

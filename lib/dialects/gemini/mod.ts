@@ -26,7 +26,7 @@ export const geminiClient: ClientDialect = {
   encodeError: errorBody,
 };
 
-/** The gateway's surface that speaks it: `/gemini/v1beta`. */
+/** The surface side: `/gemini/v1beta`. */
 export const geminiSurface: Required<SurfaceDialect> = {
   name: "gemini",
   encodeRequest,

@@ -73,7 +73,7 @@ export class GeminiNormalizer implements StreamCore {
     const { secrets, model } = this.#context;
     if (event.type === "done") return this.end();
     if (event.type === "malformed") {
-      // Half of an event is half of an answer: it isn't repeated in an error, and so not in the log.
+      // A piece of an event is a piece of the answer: it must not get into an error, and so into the log.
       if (!isAnswerPiece(event.text)) return this.#fail(gatewayError(200, event.text, { secrets }));
       return this.#reason === undefined ? this.#fail(brokenOff()) : this.end();
     }
@@ -84,7 +84,7 @@ export class GeminiNormalizer implements StreamCore {
     if (isObject(value.error)) {
       const { error, ...rest } = value;
       const [half] = candidatesOf(rest);
-      // A reason beside an error is none: the error is what ended the answer.
+      // Beside an error the finish reason does not count: the error ended the answer.
       const told = half && half.finishReason === undefined ? this.#tell(rest, model) : "";
       return told + this.#fail(gatewayError(200, { error }, { secrets }));
     }

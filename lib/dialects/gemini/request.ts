@@ -8,17 +8,14 @@ import { BridgeError } from "../../errors.ts";
 import { decodeContinuity } from "../../enrich/continuity.ts";
 import { isObject, type JsonObject } from "../../json.ts";
 import { familyOf } from "../../models/families.ts";
-import { checkFields, type FieldRules, wrongType } from "../check.ts";
+import { checkFields, type FieldRules, OBJECT, OBJECTS, wrongType } from "../check.ts";
 import type { DialectContext, RequestSummary } from "../dialect.ts";
 
 const FIELDS: FieldRules = {
-  generationConfig: { expected: "an object", fits: isObject },
-  systemInstruction: { expected: "an object", fits: isObject },
-  tools: {
-    expected: "an array of objects",
-    fits: (value) => Array.isArray(value) && value.every(isObject),
-  },
-  toolConfig: { expected: "an object", fits: isObject },
+  generationConfig: OBJECT,
+  systemInstruction: OBJECT,
+  tools: OBJECTS,
+  toolConfig: OBJECT,
 };
 
 /** Method of the API → whether it streams. */
@@ -65,7 +62,7 @@ export function parseRequest(body: JsonObject, rest: string): RequestSummary {
   return { model, stream };
 }
 
-/** A text, or an empty one for whatever is none. */
+/** The value if it is a string, else an empty string. */
 export function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
@@ -160,7 +157,7 @@ function camelCased(value: unknown): unknown {
   );
 }
 
-/** Fields that hold names of somebody else's. */
+/** Fields whose keys are chosen by the client. */
 const OWN_NAMES: ReadonlySet<string> = new Set([
   "args",
   "response",

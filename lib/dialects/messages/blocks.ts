@@ -6,7 +6,7 @@
 
 import { isObject, type JsonObject } from "../../json.ts";
 
-/** A text, or an empty one for whatever is none. */
+/** The value if it is a string, else an empty string. */
 export function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
@@ -58,4 +58,58 @@ const ID = /^[a-zA-Z0-9_-]+$/;
 export function callId(id: unknown): string {
   const text = textOf(id);
   return text === "" || ID.test(text) ? text : text.replace(/[^a-zA-Z0-9_-]/g, "_");
+}
+
+/** Whether the input of a call has nothing in it. */
+export function isEmptyInput(input: unknown): boolean {
+  return !isObject(input) || Object.keys(input).length === 0;
+}
+
+/** A block as its `content_block_start` has it: without what the deltas bring. */
+export function emptied(block: JsonObject): JsonObject {
+  switch (block.type) {
+    case "text":
+      return { ...block, text: "" };
+    case "thinking":
+      return { ...block, thinking: "", signature: "" };
+    case "tool_use":
+      return { ...block, input: {} };
+    default:
+      return block;
+  }
+}
+
+/** The deltas that make an {@linkcode emptied} block complete. */
+export function deltasOf(block: JsonObject): JsonObject[] {
+  switch (block.type) {
+    case "text":
+      return [{ type: "text_delta", text: block.text }];
+    case "thinking":
+      return [
+        { type: "thinking_delta", thinking: block.thinking },
+        ...textOf(block.signature) === ""
+          ? []
+          : [{ type: "signature_delta", signature: block.signature }],
+      ];
+    case "tool_use":
+      return isEmptyInput(block.input)
+        ? []
+        : [{ type: "input_json_delta", partial_json: JSON.stringify(block.input) }];
+    default:
+      return [];
+  }
+}
+
+/** The message of a `message_start` event: without content and ending. */
+export function beginMessage(id: string, model: string, usage: JsonObject): JsonObject {
+  return {
+    id,
+    type: "message",
+    role: "assistant",
+    model,
+    content: [],
+    stop_reason: null,
+    stop_sequence: null,
+    usage,
+  };
 }

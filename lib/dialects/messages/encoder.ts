@@ -10,7 +10,7 @@ import type { BridgeError } from "../../errors.ts";
 import { isObject, type JsonObject, toJson } from "../../json.ts";
 import type { DialectContext, StreamEncoder } from "../dialect.ts";
 import { completionChunk } from "../completion_chunk.ts";
-import { inputOf, isJson, textOf } from "./blocks.ts";
+import { beginMessage, inputOf, isJson, textOf } from "./blocks.ts";
 import { callCutOff, errorEvent } from "./error.ts";
 import { encodeStopReason } from "./stop_reason.ts";
 import { encodeUsage } from "./usage.ts";
@@ -78,7 +78,7 @@ export class MessagesEncoder implements StreamEncoder {
       if (!isObject(choice) || (choice.index ?? 0) !== 0) continue;
       if (isObject(choice.delta)) this.#delta(choice.delta);
       this.#reason = choice.finish_reason ?? this.#reason;
-      // What ended the answer, as vLLM tells it beside the reason.
+      // The stop sequence, which vLLM sends beside the finish reason.
       this.#stop = choice.stop_reason ?? this.#stop;
     }
     return this.#take();
@@ -109,7 +109,7 @@ export class MessagesEncoder implements StreamEncoder {
     return this.#take() + errorEvent(error, this.#content.length > 0);
   }
 
-  /** Once a call is cut off, nothing more is told but that. */
+  /** Once a call is cut off, only the error follows. */
   #write(type: string, fields: JsonObject): void {
     if (this.#broken !== undefined) return;
     this.#out += `event: ${type}\ndata: ${toJson({ type, ...fields })}\n\n`;
@@ -123,16 +123,8 @@ export class MessagesEncoder implements StreamEncoder {
 
   #begin({ usage }: JsonObject): void {
     if (this.#message !== undefined) return;
-    this.#message = {
-      id: this.#context.makeId("msg_"),
-      type: "message",
-      role: "assistant",
-      model: this.#context.model,
-      content: [],
-      stop_reason: null,
-      stop_sequence: null,
-      usage: encodeUsage(usage),
-    };
+    const { makeId, model } = this.#context;
+    this.#message = beginMessage(makeId("msg_"), model, encodeUsage(usage));
     this.#write("message_start", { message: this.#message });
   }
 

@@ -68,7 +68,7 @@ export function brokenOff(cause?: unknown): BridgeError {
 }
 
 /**
- * A call whose input ends in the middle: clients repair the JSON and run half of what the model meant, so the
+ * A call whose input ends in the middle: clients repair the JSON and run an incomplete call, so the
  * answer fails.
  *
  * @param name The tool's name.

@@ -44,7 +44,7 @@ export const messagesClient: ClientDialect = {
   encodeError,
 };
 
-/** The gateway's surface that speaks Messages: `/anthropic/v1/messages`. */
+/** The surface side: `/anthropic/v1/messages`. */
 export const messagesSurface: Required<Omit<SurfaceDialect, "pathFor">> = {
   name: "messages",
   encodeRequest,

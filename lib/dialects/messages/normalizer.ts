@@ -12,11 +12,11 @@ import type { DialectContext, SseEvent, StreamCore, StreamOutcome } from "../dia
 import { isMessage } from "./decoder.ts";
 import { PING } from "./encoder.ts";
 import { brokenOff, callCutOff, errorEvent } from "./error.ts";
-import { isJson, textOf } from "./blocks.ts";
+import { beginMessage, deltasOf, emptied, isEmptyInput, isJson, textOf } from "./blocks.ts";
 import { decodeStopReason } from "./stop_reason.ts";
 import { wholeUsage } from "./usage.ts";
 
-/** The block that is under way. */
+/** The open block. */
 interface OpenBlock {
   /** Its number at the gateway. */
   readonly given: unknown;
@@ -42,11 +42,7 @@ const CUT: ReadonlySet<unknown> = new Set(["max_tokens", "model_context_window_e
 /** The name of a call that has none: clients refuse an empty one, and say so to the model. */
 const UNNAMED = "unnamed_tool";
 
-function isEmpty(input: unknown): boolean {
-  return !isObject(input) || Object.keys(input).length === 0;
-}
-
-/** Whether a block can end here: half of a call's input can't. */
+/** Whether a block is complete: the input of a call must be JSON. */
 function isComplete({ block, json }: OpenBlock): boolean {
   return block.type !== "tool_use" || isJson(json);
 }
@@ -56,7 +52,7 @@ export class MessagesNormalizer implements StreamCore {
   readonly #context: DialectContext;
   #message: JsonObject | undefined;
   readonly #content: JsonObject[] = [];
-  /** The block under way. */
+  /** The open block. */
   #current: OpenBlock | undefined;
   /** Events of other blocks, which wait until the call under way is complete. */
   #waiting: JsonObject[] = [];
@@ -65,9 +61,9 @@ export class MessagesNormalizer implements StreamCore {
   #error: BridgeError | undefined;
   #ended = false;
   #spoke = false;
-  /** A call that was closed with half of its input. The rest of the stream only tells how many tokens it took. */
+  /** A call that was closed with incomplete input. From the rest of the stream only the token counts are used. */
   #cut: JsonObject | undefined;
-  /** A call that was closed without input, last of all so far: whether that is all, the stop reason tells. */
+  /** The last call, closed without input: the stop reason decides whether it is complete. */
   #bare: { readonly index: number; readonly block: JsonObject } | undefined;
 
   /** Makes the normalizer of one stream. */
@@ -149,16 +145,9 @@ export class MessagesNormalizer implements StreamCore {
   #begin(message: JsonObject): string {
     if (this.#message !== undefined) return "";
     if (isObject(message.usage)) this.#usage = message.usage;
-    this.#message = {
-      id: textOf(message.id) || this.#context.makeId("msg_"),
-      type: "message",
-      role: "assistant",
-      model: this.#context.model,
-      content: [],
-      stop_reason: null,
-      stop_sequence: null,
-      usage: wholeUsage(this.#usage),
-    };
+    const { makeId, model } = this.#context;
+    const id = textOf(message.id) || makeId("msg_");
+    this.#message = beginMessage(id, model, wholeUsage(this.#usage));
     return write("message_start", { message: this.#message });
   }
 
@@ -193,7 +182,7 @@ export class MessagesNormalizer implements StreamCore {
         this.#waiting.push(event);
         return "";
       }
-      // A delta without its block's start: only text can be told what it belongs to.
+      // A delta without its block's start: only for text is it known what it belongs to.
       if (delta.type === "text_delta") {
         out = this.#start({ index: given, content_block: { type: "text", text: "" } });
       } else if (delta.type === "thinking_delta") {
@@ -231,7 +220,7 @@ export class MessagesNormalizer implements StreamCore {
     return "";
   }
 
-  /** Ends the block under way and tells what waited for it. */
+  /** Closes the open block and sends what waited for it. */
   #next(): string {
     const out = this.#close();
     return this.#cut === undefined ? out + this.#release() : out;
@@ -249,7 +238,7 @@ export class MessagesNormalizer implements StreamCore {
         return "";
       }
       block.input = JSON.parse(json);
-    } else if (block.type === "tool_use" && isEmpty(block.input)) {
+    } else if (block.type === "tool_use" && isEmptyInput(block.input)) {
       this.#bare = { index, block };
       return "";
     }
@@ -271,7 +260,7 @@ export class MessagesNormalizer implements StreamCore {
       : "";
   }
 
-  /** Tells what has waited for the end of a call. */
+  /** Sends what has waited for the end of a call. */
   #release(): string {
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -333,41 +322,6 @@ export class MessagesNormalizer implements StreamCore {
     const { stop_reason, stop_sequence, usage } = message;
     return out + this.#finish({ delta: { stop_reason, stop_sequence }, usage }) +
       (this.#ended ? "" : this.end());
-  }
-}
-
-/** A block as its start has it. */
-function emptied(block: JsonObject): JsonObject {
-  switch (block.type) {
-    case "text":
-      return { ...block, text: "" };
-    case "thinking":
-      return { ...block, thinking: "", signature: "" };
-    case "tool_use":
-      return { ...block, input: {} };
-    default:
-      return block;
-  }
-}
-
-/** What fills an emptied block. */
-function deltasOf(block: JsonObject): JsonObject[] {
-  switch (block.type) {
-    case "text":
-      return [{ type: "text_delta", text: block.text }];
-    case "thinking":
-      return [
-        { type: "thinking_delta", thinking: block.thinking },
-        ...textOf(block.signature) === ""
-          ? []
-          : [{ type: "signature_delta", signature: block.signature }],
-      ];
-    case "tool_use":
-      return isEmpty(block.input)
-        ? []
-        : [{ type: "input_json_delta", partial_json: JSON.stringify(block.input) }];
-    default:
-      return [];
   }
 }
 

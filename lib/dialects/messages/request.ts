@@ -9,13 +9,17 @@ import { BridgeError } from "../../errors.ts";
 import { isObject, type JsonObject } from "../../json.ts";
 import { type Family, familyOf } from "../../models/families.ts";
 import {
+  areObjects,
+  BOOLEAN,
   checkFields,
+  COUNT,
   type FieldRules,
-  isBoolean,
-  isCount,
-  isNumber,
   isString,
   modelOf,
+  NUMBER,
+  OBJECT,
+  OBJECTS,
+  STRINGS,
   wrongType,
 } from "../check.ts";
 import type { DialectContext, RequestSummary } from "../dialect.ts";
@@ -23,34 +27,29 @@ import { blocksOf, systemBlocks, textOf } from "./blocks.ts";
 import { decodeMessages } from "./chat_messages.ts";
 import { decodeToolChoice, decodeTools } from "./tools.ts";
 
-const isListOfObjects = (value: unknown) => Array.isArray(value) && value.every(isObject);
-
 /** Fields of a request. */
 const FIELDS: FieldRules = {
-  stream: { expected: "true or false", fits: isBoolean },
-  max_tokens: { expected: "a whole number from 1 on", fits: isCount },
+  stream: BOOLEAN,
+  max_tokens: COUNT,
   system: {
     expected: "a string, or an array of text blocks",
-    fits: (value) => isString(value) || isListOfObjects(value),
+    fits: (value) => isString(value) || areObjects(value),
   },
-  tools: { expected: "an array of objects", fits: isListOfObjects },
-  tool_choice: { expected: "an object", fits: isObject },
-  thinking: { expected: "an object", fits: isObject },
-  output_config: { expected: "an object", fits: isObject },
-  stop_sequences: {
-    expected: "an array of strings",
-    fits: (value) => Array.isArray(value) && value.every(isString),
-  },
-  temperature: { expected: "a number", fits: isNumber },
-  top_p: { expected: "a number", fits: isNumber },
-  top_k: { expected: "a number", fits: isNumber },
+  tools: OBJECTS,
+  tool_choice: OBJECT,
+  thinking: OBJECT,
+  output_config: OBJECT,
+  stop_sequences: STRINGS,
+  temperature: NUMBER,
+  top_p: NUMBER,
+  top_k: NUMBER,
 };
 
 /** Fields of a message. */
 const MESSAGE_FIELDS: FieldRules = {
   content: {
     expected: "a string, or an array of content blocks",
-    fits: (value) => isString(value) || isListOfObjects(value),
+    fits: (value) => isString(value) || areObjects(value),
   },
 };
 

@@ -15,7 +15,7 @@ import type { CallScope, EncodedRequest, Target } from "../dialect.ts";
 import { blocksOf, callId, inputOf, systemBlocks, textOf } from "./blocks.ts";
 import { encodeToolChoice, encodeTools } from "./tools.ts";
 
-/** `max_tokens` where a client says none, which this API demands. */
+/** `max_tokens` where the client sets none; this API requires it. */
 const DEFAULT_MAX = 32_000;
 
 function maxFor(model: string): number {
@@ -134,7 +134,7 @@ function schemaOf({ response_format: format }: JsonObject): JsonObject | undefin
   return isObject(schema) ? schema : undefined;
 }
 
-/** A request that wants any JSON says so in words: this API knows a format only with its schema. */
+/** Asks for any JSON by an instruction: this API has formats only with a schema. */
 function inWords(request: JsonObject): JsonObject {
   return schemaOf(request) === undefined ? instructFormat(request) : request;
 }

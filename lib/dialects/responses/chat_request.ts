@@ -18,7 +18,7 @@ const SAME = ["model", "stream", "temperature", "top_p", "parallel_tool_calls"];
 /**
  * Translates a Responses request into a chat completions request. Never changes its input.
  *
- * What only concerns how the answer is told or billed is left out: `include`, `metadata`, `truncation`,
+ * What only concerns the form or the billing of the answer is left out: `include`, `metadata`, `truncation`,
  * `prompt_cache_key`, `service_tier`, `user`, `text.verbosity`, `reasoning.summary`; and tools that help
  * without being needed, such as `web_search`.
  *

@@ -73,7 +73,7 @@ export function answerEvents(body: JsonObject, context: DialectContext): SseEven
   return [{ type: "json", value }, { type: "done" }];
 }
 
-/** The gateway's surfaces that speak the Responses API. */
+/** The surface side of the Responses API. */
 export const responsesSurface: Required<Omit<SurfaceDialect, "pathFor">> = {
   name: "responses",
   encodeRequest(request: JsonObject, _target: Target, calls?: CallScope): EncodedRequest {

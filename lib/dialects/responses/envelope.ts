@@ -1,5 +1,5 @@
 /**
- * The response object around the output: the request's settings, said again as OpenAI says them.
+ * The response object around the output: it repeats the request's settings, as OpenAI does.
  *
  * @module
  */
@@ -74,7 +74,7 @@ export function responseEnvelope(context: DialectContext, given: JsonObject = {}
     store: false,
   };
   for (const [name, [fallback, fits]] of Object.entries(SETTINGS)) {
-    // The client's own words for what it asked; the gateway's only where it said nothing.
+    // The settings as the client sent them; the gateway's where the client sent none.
     const value = [request[name], given[name]].find((value) => value !== null && fits(value)) ??
       fallback;
     if (value !== undefined) envelope[name] = value;

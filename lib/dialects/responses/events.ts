@@ -5,7 +5,7 @@
  */
 
 import { isObject, type JsonObject } from "../../json.ts";
-import type { ItemKind, Slot } from "./items.ts";
+import type { ItemKind, Slot } from "./item.ts";
 
 /** Events that bring a piece, or the whole, of one part of an item. */
 export interface PartEvent {

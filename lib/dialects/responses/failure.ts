@@ -21,7 +21,7 @@ const FINAL_CODES = new Set<unknown>([
 ]);
 
 /**
- * An error as a Responses stream tells it. Codex repeats every code but the final ones, six times; with
+ * An error as a Responses stream sends it. Codex repeats every code but the final ones, six times; with
  * `invalid_prompt` it shows the words and asks once (`clients.md`).
  *
  * @param error What ended the stream.
@@ -56,7 +56,7 @@ export function unfinished(status: string): BridgeError {
 }
 
 /**
- * A call whose arguments end in the middle: clients repair the JSON and run half of what the model meant
+ * A call whose arguments end in the middle: clients repair the JSON and run an incomplete call
  * (`forgecode.md`), so the answer fails.
  *
  * @param name The function's name.
@@ -72,3 +72,15 @@ export function callCutOff(name: string, length: number, tokens?: number): Bridg
     { code: "tool_call_incomplete" },
   );
 }
+
+/** The error of a response that failed without a reason. */
+export const FAILED = {
+  code: "server_error",
+  message: "The model's answer failed, and the gateway didn't say why. Try again.",
+};
+
+/** The error of a response that was cancelled. */
+export const CANCELLED = {
+  code: "cancelled",
+  message: "The model's answer was cancelled at the gateway before it was complete.",
+};

@@ -1,17 +1,11 @@
 /**
  * The output items of one Responses stream: which event belongs to which item, and how much of each
- * text has already gone out.
+ * text has been sent.
  *
  * @module
  */
 
-import type { JsonObject } from "../../json.ts";
-
-/** The kinds of output items that mean something to a chat client. */
-export type ItemKind = "message" | "call" | "reasoning";
-
-/** The texts that an item can hold, each in numbered parts. */
-export type Slot = "text" | "refusal" | "summary" | "thought" | "arguments";
+import { Item, type ItemKind, type ReasoningGroup, type Slot } from "./item.ts";
 
 /** How many foreign ids are remembered for one item: some gateways make up a new one for each event. */
 const MAX_ALIASES = 8;
@@ -19,155 +13,7 @@ const MAX_ALIASES = 8;
 /** How many items a search by text looks at; what fits stands near, and the search stays linear in the items. */
 const MAX_LOOK = 64;
 
-/** Reasoning items and the calls that they led to, in order of appearance. */
-export interface ReasoningGroup {
-  /** The reasoning. */
-  readonly reasoning: Item[];
-  /** The calls that follow it. */
-  readonly calls: Item[];
-}
-
-/**
- * One text that comes in deltas, and once more as a whole, in whichever order.
- *
- * Both methods return what is new, to be sent on; nothing is ever returned twice.
- *
- * @example
- * ```ts
- * import { TextTrack } from "./items.ts";
- *
- * const track = new TextTrack();
- * const sent = track.delta("Hel") + track.whole("Hello") + track.delta("lo") + track.whole("Hello");
- * if (sent !== "Hello") throw new Error(sent);
- * ```
- */
-export class TextTrack {
-  /** Everything that was returned so far. */
-  emitted = "";
-  /** How much of `emitted` the deltas have covered, where a whole text was ahead of them; else -1. */
-  #covered = -1;
-  /** Where in `emitted` the whole text went ahead of the deltas. */
-  #ahead = 0;
-
-  /** Takes the next piece. */
-  delta(piece: string): string {
-    if (this.#covered < 0) {
-      this.emitted += piece;
-      return piece;
-    }
-    // The whole text came first: these deltas repeat it, unless they say something else.
-    const from = this.#covered;
-    const room = this.emitted.length - from;
-    if (piece.length <= room && this.emitted.startsWith(piece, from)) {
-      this.#covered += piece.length;
-      return "";
-    }
-    this.#covered = -1;
-    const fresh = piece.startsWith(this.emitted.slice(from))
-      ? piece.slice(room)
-      // Not a repetition after all: what was taken for one was text of its own.
-      : this.emitted.slice(this.#ahead, from) + piece;
-    this.emitted += fresh;
-    return fresh;
-  }
-
-  /** Takes the whole text: what deltas haven't brought of it is new, a contradiction changes nothing. */
-  whole(text: string): string {
-    if (text.length <= this.emitted.length || !text.startsWith(this.emitted)) return "";
-    if (this.#covered < 0) this.#ahead = this.#covered = this.emitted.length;
-    const fresh = text.slice(this.emitted.length);
-    this.emitted = text;
-    return fresh;
-  }
-}
-
-/**
- * One output item, as far as it is known.
- *
- * @example
- * ```ts
- * import { Item } from "./items.ts";
- *
- * const item = new Item("message", 0, 0);
- * item.track("text", 1).delta("world");
- * item.track("text", 0).delta("Hello ");
- * if (item.emitted("text") !== "Hello world") throw new Error("expected the parts in order");
- * ```
- */
-export class Item {
-  /** The id that the gateway gave the item itself; "" if only deltas have spoken of it. */
-  id = "";
-  /** A call's `call_id`; "" if it isn't known. */
-  callId = "";
-  /** A call's name; "" if it isn't known. */
-  name = "";
-  /** A call's place among the calls that went out; -1 if it hasn't yet. */
-  callIndex: number = -1;
-  /** The id under which a call went out. */
-  sentId = "";
-  /** Arguments that were in the announcement: they count only if nothing else brings any. */
-  announcedArguments = "";
-  /** Whether the gateway has announced the item, rather than only sent parts of it. */
-  announced = false;
-  /** Whether the gateway has closed the item. */
-  closed = false;
-  /** The text that the item was closed with. */
-  closedWith = "";
-  /** Whether a delta has named the item by its own id: then a delta with another id is not for it. */
-  named = false;
-  /** A reasoning item in the form in which it can be sent back. */
-  replayable?: JsonObject;
-  /** The item as the gateway last gave it. */
-  raw?: JsonObject;
-  /** Whether a call is to a tool whose input is free text. */
-  custom = false;
-  /** Whether a call was announced, or came in pieces, before it was whole. */
-  streamed = false;
-  /** Whether the gateway ran a call itself. */
-  ran = false;
-  /** Whether the response that a call stands in is complete. */
-  settled = false;
-  /** The reasoning that a call belongs to, or a reasoning item stands in. */
-  group?: ReasoningGroup;
-  /** How many foreign ids point here. */
-  aliases = 0;
-
-  readonly #tracks: Partial<Record<Slot, Map<number, TextTrack>>> = {};
-
-  /** Makes an item of `kind` that stands at `outputIndex` of the response number `scope`. */
-  constructor(
-    readonly kind: ItemKind,
-    readonly outputIndex: number | undefined,
-    readonly scope: number,
-  ) {}
-
-  /** The text in `slot` with the number `part`. */
-  track(slot: Slot, part = 0): TextTrack {
-    const tracks = this.#tracks[slot] ??= new Map();
-    let track = tracks.get(part);
-    if (track === undefined) tracks.set(part, track = new TextTrack());
-    return track;
-  }
-
-  /** The texts in `slot` by their numbers, in order of appearance. */
-  tracks(slot: Slot): ReadonlyMap<number, TextTrack> {
-    return this.#tracks[slot] ?? new Map();
-  }
-
-  /** All that has gone out of `slot`, in the order of its parts. */
-  emitted(slot: Slot): string {
-    const parts = [...this.tracks(slot)].sort(([a], [b]) => a - b);
-    return parts.map(([, track]) => track.emitted).join("");
-  }
-
-  /** Whether what has gone out of `slot` may be the beginning of `text`, or `text` the beginning of it. */
-  fits(slot: Slot, text: string): boolean {
-    const emitted = this.emitted(slot);
-    return emitted.startsWith(text) || text.startsWith(emitted);
-  }
-}
-
-/** What an announcement, a closing event or a final list says about an item. */
+/** An item as an announcement, a closing event or a final list has it. */
 export interface ItemSighting {
   /** What kind of item it is. */
   kind: ItemKind;
@@ -290,7 +136,7 @@ export class ItemTable {
     const known = this.#known(sighting, (item) => !item.closed || fits(item));
     const atPlace = outputIndex === undefined ? undefined : this.#byPlace.get(kind, outputIndex);
     const here = atPlace !== undefined && this.#mayBe(atPlace, sighting) &&
-      // Closed already: said twice, or another item where places aren't counted.
+      // Closed already: a repetition, or another item of a server that does not count places.
       (!atPlace.closed || (text !== "" && atPlace.closedWith === text));
     const item = known ?? (here ? atPlace : undefined) ??
       this.#all.slice(-MAX_LOOK).findLast((item) =>
@@ -367,18 +213,18 @@ export class ItemTable {
     anyPlace = false,
   ): Item | undefined {
     const { kind, id, callId, outputIndex } = sighting;
-    // A call is what its call_id says, whatever else has changed.
+    // The call_id identifies a call, even where the id and the place have changed.
     const byCallId = kind === "call" && callId !== "" ? this.#byCallId.get(callId) : undefined;
     if (byCallId !== undefined) return byCallId;
     const byId = id === "" ? undefined : this.#byId.get(kind, id);
     if (byId === undefined || !this.#mayBe(byId, sighting) || !accept(byId)) return undefined;
-    // One id for all items is a habit of some servers; then the place tells them apart.
+    // Some servers give all items one id; then the place distinguishes them.
     const moved = byId.outputIndex !== undefined && outputIndex !== undefined &&
       byId.outputIndex !== outputIndex && byId.scope === this.#scope;
     return moved && !anyPlace ? undefined : byId;
   }
 
-  /** Whether nothing speaks against `item` being the one that was sighted. */
+  /** Whether `item` can be the one that was sighted. */
   #mayBe(item: Item, sighting: ItemSighting): boolean {
     return item.callId === "" || sighting.callId === "" || item.callId === sighting.callId;
   }

@@ -7,7 +7,7 @@
  * | this client, this surface | {@linkcode passRequest} | {@linkcode ResponsesNormalizer} | the same |
  * | this client, any surface | {@linkcode decodeRequest} | {@linkcode ResponsesEncoder} | the same |
  *
- * Here belongs whatever is written in the Responses API's words. What a model or a gateway refuses beyond
+ * Here belongs everything about the format of the Responses API. What a model or a gateway refuses beyond
  * the API itself is in `adapt/`; what makes chat chunks strict is in `enrich/`.
  *
  * @module

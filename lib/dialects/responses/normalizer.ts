@@ -77,7 +77,7 @@ export class ResponsesNormalizer implements StreamCore {
     if (event.type === "done") return this.end();
     const { secrets } = this.#context;
     if (event.type === "malformed") {
-      // Half of an event is half of an answer: it isn't repeated in an error, and so not in the log.
+      // A piece of an event is a piece of the answer: it must not get into an error, and so into the log.
       if (isAnswerPiece(event.text)) return this.#fail(brokenOff());
       return this.#fail(gatewayError(200, event.text, { secrets }));
     }
@@ -85,7 +85,7 @@ export class ResponsesNormalizer implements StreamCore {
     if (isResponsesEvent(value)) return this.#read(value);
     if (isResponsesBody(value)) return this.#whole(value);
     if (isErrorBody(value)) return this.#fail(gatewayError(200, value, { secrets }));
-    // A trace id, a keep-alive, a ping: nothing that clients of this dialect know.
+    // A trace id, a keep-alive, a ping: not part of this dialect.
     return "";
   }
 

@@ -10,7 +10,7 @@ import { isObject, type JsonObject } from "../../json.ts";
 import type { DialectContext } from "../dialect.ts";
 import { callCutOff } from "./failure.ts";
 import { UNNAMED } from "./input.ts";
-import type { Item, Slot } from "./items.ts";
+import type { Item, Slot } from "./item.ts";
 import type { OutputItem } from "./output_item.ts";
 import { idOf, isJson, place, textOf } from "./read.ts";
 import { type ResponseEnd, ResponsesReader } from "./reader.ts";
@@ -96,7 +96,7 @@ export class NormalizerReader extends ResponsesReader {
     return this.#ending;
   }
 
-  /** The gateway's own error, once it said one. */
+  /** The error that the gateway sent. */
   get error(): BridgeError | undefined {
     return this.#error;
   }
@@ -156,7 +156,7 @@ export class NormalizerReader extends ResponsesReader {
     const written = this.#itemOf(item);
     this.#see(item.outputIndex);
     if (item.kind === "call" && item.settled) this.#release(item);
-    // A call that was told without its name gets it late: the name is all that it waited for.
+    // The name came late; the call waited only for it.
     else if (item.kind === "call" && !this.#mustWait(item)) {
       this.#waiting.delete(item);
       written.release();
@@ -184,7 +184,7 @@ export class NormalizerReader extends ResponsesReader {
       const whole = written.type === "custom_tool_call"
         ? raw.status !== "incomplete"
         : isJson(written.text) &&
-          // Nothing yet may be everything, or what a limit left: the answer's end tells.
+          // No arguments: complete, or cut off at a limit. The end of the answer decides.
           (raw.status === "completed" || !this.#isBare(item, written));
       if (written.final === undefined && whole) this.#closeCall(item, written, raw);
       return;
@@ -194,11 +194,11 @@ export class NormalizerReader extends ResponsesReader {
     this.#see(item.outputIndex);
   }
 
-  /** Tells as reasoning what the gateway ran. */
+  /** Sends a call that the gateway ran as reasoning. */
   protected override ran(item: Item, words: string): void {
     const written = this.#written.get(item);
     if (written?.started) {
-      // Too late: the client has been told of a call of its own tool.
+      // Too late: it has been sent as a call of the client's tool.
       item.ran = false;
       return;
     }

@@ -5,7 +5,7 @@
  */
 
 import { isObject, type JsonObject } from "../../json.ts";
-import type { Slot } from "./items.ts";
+import type { Slot } from "./item.ts";
 
 /** A part of a message's or a reasoning item's content. */
 interface Part {
@@ -17,11 +17,11 @@ interface Part {
   readonly number: number;
   text: string;
   readonly annotations: unknown[];
-  /** The first half of a character that was cut in two. */
+  /** The high surrogate of a pair that was cut in two. */
   half: string;
 }
 
-/** How a kind of part is told. */
+/** How a kind of part is sent. */
 interface PartRule {
   readonly type: string;
   /** The field of the part, and of its `done` event, that has the text. */
@@ -96,7 +96,7 @@ export class OutputItem {
 
   /** Whether the item waits, and all behind it. */
   held: boolean;
-  /** Whether the item is not told at all. */
+  /** Whether the item is left out. */
   dropped = false;
   /** Where the gateway put the item; for whoever orders items by it. */
   order = 0;
@@ -124,7 +124,7 @@ export class OutputItem {
     return this.#raw.id;
   }
 
-  /** Whether it has gone out, or begun to. */
+  /** Whether sending it has begun. */
   get started(): boolean {
     return this.#place >= 0;
   }
@@ -234,7 +234,7 @@ export class OutputItem {
     this.#advance();
   }
 
-  /** Sets fields that were not known when the item was made; only before it goes out. */
+  /** Sets fields that were not known when the item was made; only before sending begins. */
   assign(fields: JsonObject): void {
     if (!this.started) Object.assign(this.#raw, fields);
   }
@@ -289,7 +289,7 @@ export class OutputItem {
     if (open.half !== "") this.#delta("\ufffd");
     const { rule, index, text, number } = open;
     const part = this.#partOf(text);
-    // What the gateway says of the part beside its text: annotations, log probabilities.
+    // Other fields of the part: annotations, log probabilities.
     const given = whole?.[rule.list];
     const twin = Array.isArray(given) ? given[number] : undefined;
     if (isObject(twin) && twin.type === rule.type && twin[rule.text] === text) {
@@ -320,7 +320,7 @@ export class OutputItem {
   }
 }
 
-/** A text without the first half of a character at its end, and that half. */
+/** A text without a high surrogate at its end, and that surrogate. */
 function wholeCharacters(text: string): [whole: string, half: string] {
   const last = text.charCodeAt(text.length - 1);
   if (!(last >= 0xd800 && last <= 0xdbff)) return [text.toWellFormed(), ""];

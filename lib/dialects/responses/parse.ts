@@ -7,25 +7,23 @@
 import { BridgeError } from "../../errors.ts";
 import { isObject, type JsonObject } from "../../json.ts";
 import {
+  areObjects,
+  BOOLEAN,
   checkFields,
+  COUNT,
   type FieldRule,
   type FieldRules,
-  isBoolean,
-  isCount,
-  isNumber,
   isString,
   modelOf,
+  NUMBER,
+  OBJECT,
+  OBJECTS,
+  STRING,
+  STRING_OR_OBJECT,
+  STRINGS,
   wrongType,
 } from "../check.ts";
 import type { RequestSummary } from "../dialect.ts";
-
-const areObjects = (value: unknown) => Array.isArray(value) && value.every(isObject);
-
-const STRING: FieldRule = { expected: "a string", fits: isString };
-const BOOLEAN: FieldRule = { expected: "true or false", fits: isBoolean };
-const NUMBER: FieldRule = { expected: "a number", fits: isNumber };
-const OBJECT: FieldRule = { expected: "an object", fits: isObject };
-const COUNT: FieldRule = { expected: "a whole number from 1 on", fits: isCount };
 
 const FIELDS: FieldRules = {
   stream: BOOLEAN,
@@ -34,9 +32,9 @@ const FIELDS: FieldRules = {
   parallel_tool_calls: BOOLEAN,
   instructions: { expected: "a string", fits: (v) => isString(v) || Array.isArray(v) },
   previous_response_id: STRING,
-  tools: { expected: "an array of objects", fits: areObjects },
-  tool_choice: { expected: "a string or an object", fits: (v) => isString(v) || isObject(v) },
-  include: { expected: "an array of strings", fits: (v) => Array.isArray(v) && v.every(isString) },
+  tools: OBJECTS,
+  tool_choice: STRING_OR_OBJECT,
+  include: STRINGS,
   max_output_tokens: COUNT,
   temperature: NUMBER,
   top_p: NUMBER,
@@ -59,7 +57,7 @@ const ITEM_FIELDS: FieldRules = {
   arguments: STRING,
   content: CONTENT,
   output: { expected: "a string, or an array of parts", fits: (v) => isString(v) || areObjects(v) },
-  summary: { expected: "an array of objects", fits: areObjects },
+  summary: OBJECTS,
 };
 
 /** Roles of a message. */

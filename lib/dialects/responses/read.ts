@@ -5,7 +5,8 @@
  */
 
 import { isObject, type JsonObject } from "../../json.ts";
-import type { ItemKind, ItemSighting, Slot } from "./items.ts";
+import type { ItemKind, Slot } from "./item.ts";
+import type { ItemSighting } from "./items.ts";
 
 /** Responses item type → what it is to a chat client. Items of other types mean nothing to it. */
 const KIND_OF_ITEM = new Map<unknown, ItemKind>([
@@ -28,7 +29,7 @@ export const CONTENT_PARTS: ReadonlyMap<
 ]);
 
 /**
- * What an item says of itself; `undefined` if it means nothing to a chat client.
+ * The sighting of an item; `undefined` for kinds that chat completions do not have.
  *
  * @example
  * ```ts

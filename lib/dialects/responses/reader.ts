@@ -7,10 +7,12 @@
  */
 
 import { isObject, type JsonObject } from "../../json.ts";
-import type { CallScope } from "../dialect.ts";
 import { PART_EVENTS, type PartEvent, TERMINAL_EVENTS } from "./events.ts";
+import { CANCELLED, FAILED } from "./failure.ts";
 import { UNNAMED } from "./input.ts";
-import { type Item, type ItemSighting, ItemTable, type Slot } from "./items.ts";
+import type { Item, Slot } from "./item.ts";
+import { type ItemSighting, ItemTable } from "./items.ts";
+import { keepReasoning, keepReasoningFor, type ReasoningKeeper } from "./reasoning.ts";
 import {
   asObject,
   cleanName,
@@ -25,11 +27,7 @@ import {
 } from "./read.ts";
 
 /** What a {@linkcode ResponsesReader} needs to know. */
-export interface ResponsesReaderOptions {
-  /** Where encrypted reasoning items are kept, under the ids of the calls that they led to. */
-  memory?: CallScope;
-  /** The model that was asked for: reasoning items are sent back to no other. */
-  model?: string;
+export interface ResponsesReaderOptions extends ReasoningKeeper {
   /**
    * The names of the tools that the client offered. A call to any other may have been run by the
    * gateway itself, and is held until that is known. All calls count as the client's where missing.
@@ -37,22 +35,16 @@ export interface ResponsesReaderOptions {
   offered?: ReadonlySet<string>;
 }
 
-/**
- * The shortest id under which reasoning is kept, in characters. Shorter ones are mere counters
- * (`call_0`), which other conversations use as well: theirs would be given this one's thoughts.
- */
-const MIN_MEMORABLE_ID = 10;
-
 /** The most items of one stream. No answer comes near; each costs memory. */
 const MAX_ITEMS = 4096;
 
 /** The most characters of all texts of one stream together: 16 Mi. */
 const MAX_TEXT = 16 * 2 ** 20;
 
-/** The most characters of a result of the gateway's own tools that are told. */
+/** The most characters that are shown of a result of the gateway's own tools. */
 const MAX_RESULT = 4096;
 
-/** Statuses in which a response can end; a terminal event whose response names another is believed itself. */
+/** Statuses in which a response can end; where the response names another, the event's type counts. */
 const FINAL_STATUSES = new Set<unknown>(["completed", "incomplete", "failed", "cancelled"]);
 
 /** Items with the result of a call that the gateway ran itself. */
@@ -83,7 +75,7 @@ export abstract class ResponsesReader {
   }
 
   /**
-   * Whether the stream may close here: its last word on the response's state was that it ended.
+   * Whether the stream may close here: the last event about the response's state was a terminal one.
    * Responses streams usually have no `[DONE]`.
    */
   get ended(): boolean {
@@ -127,7 +119,7 @@ export abstract class ResponsesReader {
   protected abstract opened(item: Item): void;
   /** What is new of one of an item's texts. */
   protected abstract text(item: Item, slot: Slot, part: number, fresh: string): void;
-  /** An item that is whole. Said again where a later event says it again. */
+  /** An item that is complete; called again where a later event repeats it. */
   protected abstract closed(item: Item, raw: JsonObject): void;
   /** A call that the gateway ran itself, in words. */
   protected abstract ran(item: Item, words: string): void;
@@ -137,7 +129,7 @@ export abstract class ResponsesReader {
   protected abstract other(event: JsonObject): void;
   /** A complete response; the items of its final list, or all of it where the list is empty. */
   protected abstract end(end: ResponseEnd): void;
-  /** A failure, as OpenAI's `{code, message}` and whatever else the gateway said; nothing follows. */
+  /** A failure, as OpenAI's `{code, message}` with the gateway's other fields; nothing follows. */
   protected abstract fail(error: JsonObject): void;
   /** Bounds that were exceeded. */
   protected abstract overflow(message: string): void;
@@ -242,7 +234,9 @@ export abstract class ResponsesReader {
     const item = this.items.close(sighting);
     this.#complete(item, raw, sighting);
     this.closed(item, raw);
-    if (item.group !== undefined) this.#remember(item.group.reasoning, item.group.calls);
+    if (item.group !== undefined) {
+      keepReasoningFor(item.group.calls, item.group.reasoning, this.#options);
+    }
   }
 
   #name(item: Item, raw: JsonObject): void {
@@ -266,7 +260,7 @@ export abstract class ResponsesReader {
       case "reasoning": {
         const summary = contentTexts(raw.summary, "summary");
         const thought = contentTexts(raw.content, "thought");
-        // An item that has both says the same twice: what streamed goes on, else the summary is enough.
+        // Both have the same text: the one that has streamed goes on, else the summary.
         const streamed = item.tracks("thought").size > 0;
         if (streamed || summary.size === 0) this.#completeSlot(item, "thought", thought);
         if (!streamed || item.tracks("summary").size > 0) {
@@ -296,7 +290,7 @@ export abstract class ResponsesReader {
     }
   }
 
-  /** Takes a piece or the whole of a text, and tells what is new of it. */
+  /** Takes a piece or the whole of a text, and passes on what is new of it. */
   #advance(item: Item, slot: Slot, number: number, text: string, whole: boolean): void {
     const track = item.track(slot, number);
     const fresh = whole ? track.whole(text) : track.delta(text);
@@ -355,7 +349,7 @@ export abstract class ResponsesReader {
     if (status === "completed") {
       this.#settleCalls(response.id === undefined || response.id === this.#responseId);
     }
-    this.#rememberAll(items.length > 0 ? items : this.items.current());
+    keepReasoning(items.length > 0 ? items : this.items.current(), this.#options);
 
     if (status === "failed" || status === "cancelled") {
       const error = isObject(response.error) ? response.error : {};
@@ -366,7 +360,7 @@ export abstract class ResponsesReader {
     this.end({ status, response });
   }
 
-  /** Names and arguments of calls that only the final list has: their results are told with them. */
+  /** Takes names and arguments of calls that only the final list has, because they are shown with the results. */
   #nameListed(raws: readonly JsonObject[], known: ReadonlyMap<number, Item>): void {
     for (const [at, item] of known) {
       if (item.kind !== "call" || item.callIndex >= 0) continue;
@@ -392,46 +386,8 @@ export abstract class ResponsesReader {
     }
   }
 
-  /** Keeps reasoning items under the ids of the calls that they led to, in the order of a final list. */
-  #rememberAll(items: readonly Item[]): void {
-    let reasoning: Item[] = [];
-    let calls: Item[] = [];
-    for (const item of items) {
-      if (item.kind === "reasoning" && item.replayable !== undefined) {
-        if (calls.length > 0) {
-          this.#remember(reasoning, calls);
-          reasoning = [];
-          calls = [];
-        }
-        reasoning.push(item);
-      } else if (item.kind === "call") calls.push(item);
-    }
-    this.#remember(reasoning, calls);
-  }
-
-  #remember(reasoning: readonly Item[], calls: readonly Item[]): void {
-    const { memory, model } = this.#options;
-    if (memory === undefined || calls.length === 0) return;
-    const items = reasoning.flatMap(({ replayable }) => replayable ? [replayable] : []);
-    if (items.length === 0) return;
-    for (const { sentId } of calls) {
-      if (sentId.length < MIN_MEMORABLE_ID) continue;
-      memory.set(sentId, model === undefined ? { items } : { items, model });
-    }
-  }
-
   #fail(error: JsonObject): void {
     this.#ended = true;
     this.fail(error);
   }
 }
-
-const FAILED = {
-  code: "server_error",
-  message: "The model's answer failed, and the gateway didn't say why. Try again.",
-};
-
-const CANCELLED = {
-  code: "cancelled",
-  message: "The model's answer was cancelled at the gateway before it was complete.",
-};

@@ -20,7 +20,7 @@ export interface ResponsesField {
 
 /**
  * Every chat field that doesn't pass as it is, and why. Fields that aren't listed pass untouched:
- * `model`, `stream`, `temperature`, `top_p`, `prompt_cache_key`, and whatever is invented next.
+ * `model`, `stream`, `temperature`, `top_p`, `prompt_cache_key`, and unknown fields.
  *
  * Sources: gateway.md for what the gateway refuses, OpenAI's API reference for what the Responses API
  * has under another name or doesn't have.
@@ -222,7 +222,7 @@ function encodeFunction(definition: JsonObject): JsonObject {
   const encoded: JsonObject = { type: "function", name };
   if (isGiven(description)) encoded.description = description;
   encoded.parameters = encodeParameters(parameters);
-  // What isn't said means lax in chat and strict here, and a strict tool's schema must fit strict rules.
+  // Without `strict` a tool is lax in chat and strict here, where its schema must meet further rules.
   encoded.strict = strict === true;
   return encoded;
 }

@@ -6,7 +6,7 @@
 
 import { isObject, type JsonObject } from "../../json.ts";
 import { ERROR_TYPES } from "./events.ts";
-import type { Item, Slot, TextTrack } from "./items.ts";
+import type { Item, Slot, TextTrack } from "./item.ts";
 import { asObject, decodeUsage, idOf, textOf } from "./read.ts";
 import { type ResponseEnd, ResponsesReader, type ResponsesReaderOptions } from "./reader.ts";
 
@@ -82,7 +82,7 @@ export class ResponsesDecoder extends ResponsesReader {
     if (item.kind === "call") {
       const unsent = item.callIndex < 0;
       this.opened(item);
-      // What a call without a name has gathered goes out with its head.
+      // The arguments that came before the name are sent with the head.
       if (!unsent) this.#sendArguments(item, fresh);
       return;
     }
@@ -91,10 +91,10 @@ export class ResponsesDecoder extends ResponsesReader {
     this.#sendReasoning(item.track(slot, part), fresh);
   }
 
-  /** Nothing: what is new of a whole item was told piece by piece. */
+  /** Does nothing: the texts of an item have been sent piece by piece. */
   protected override closed(): void {}
 
-  /** Tells as reasoning what the gateway ran. */
+  /** Sends a call that the gateway ran as reasoning. */
   protected override ran(item: Item, words: string): void {
     if (item.callIndex < 0) this.#sendReasoning(words, words);
     else item.ran = false; // Too late: the client has been told of a call of its own tool.

@@ -50,7 +50,7 @@ export class ResponseWriter {
     this.#context = context;
   }
 
-  /** Whether any item has gone out. */
+  /** Whether any item has been sent. */
   get begun(): boolean {
     return this.#places > 0;
   }
@@ -108,7 +108,7 @@ export class ResponseWriter {
     return item;
   }
 
-  /** Ends the stream: releases and closes whatever is open, then `response.completed` or `.incomplete`. */
+  /** Ends the stream: releases and closes the open items, then sends `response.completed` or `.incomplete`. */
   end(status: string, usage: unknown, details: unknown = null): void {
     this.begin();
     for (const item of this.#queue.slice(this.#written)) {

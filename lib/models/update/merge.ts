@@ -43,7 +43,7 @@ function keyOf(id: string): string {
 /**
  * Compares a list with what the gateway has.
  *
- * @param catalogue The user's list.
+ * @param catalog The user's list.
  * @param offers What the gateway has, in its order, embedding models included.
  * @param options `prune`: what is gone is taken out instead of marked.
  * @returns The changes: what concerns the user's entries in their order, then the new ones.
@@ -53,20 +53,20 @@ function keyOf(id: string): string {
  * import { parseModels } from "../catalog.ts";
  * import { compare } from "./merge.ts";
  *
- * const catalogue = parseModels('{"models": ["databricks-gpt-4", "my-agent"]}', "models.json");
- * const changes = compare(catalogue, [{ id: "databricks-gpt-5" }]);
+ * const catalog = parseModels('{"models": ["databricks-gpt-4", "my-agent"]}', "models.json");
+ * const changes = compare(catalog, [{ id: "databricks-gpt-5" }]);
  * const words = changes.map(({ kind, id, surface }) => `${kind} ${id} ${surface ?? ""}`);
  * if (words.join() !== "gone databricks-gpt-4 ,new databricks-gpt-5 cursor") throw new Error(`${words}`);
  * ```
  */
 export function compare(
-  catalogue: Catalog,
+  catalog: Catalog,
   offers: readonly Offer[],
   options: { readonly prune?: boolean } = {},
 ): Change[] {
   const offered = new Set(offers.map(({ id }) => keyOf(id)));
   const changes: Change[] = [];
-  for (const { id, gone } of catalogue.models) {
+  for (const { id, gone } of catalog.models) {
     if (offered.has(keyOf(id))) {
       if (gone) changes.push({ kind: "back", id });
     } else if (GATEWAYS.test(id)) {
@@ -74,7 +74,7 @@ export function compare(
       else if (!gone) changes.push({ kind: "gone", id });
     }
   }
-  const known = new Set(catalogue.models.map(({ id }) => keyOf(id)));
+  const known = new Set(catalog.models.map(({ id }) => keyOf(id)));
   for (const { id, surface, chat } of offers) {
     if (known.has(keyOf(id)) || !(chat ?? isChatModel(id))) continue;
     known.add(keyOf(id));
@@ -82,7 +82,7 @@ export function compare(
     changes.push({
       kind: "new",
       id,
-      surface: Object.hasOwn(catalogue.endpoints, served) ? served : undefined,
+      surface: Object.hasOwn(catalog.endpoints, served) ? served : undefined,
     });
   }
   return changes;

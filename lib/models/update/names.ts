@@ -102,15 +102,6 @@ export function readNames(text: string): ReadNames {
   return { names: [...names], skipped: [...skipped].map(([name, why]) => ({ name, why })) };
 }
 
-/**
- * The names of models in a text: see {@linkcode readNames}.
- *
- * @param text Any text.
- */
-export function findModelNames(text: string): readonly string[] {
-  return readNames(text).names;
-}
-
 /** `databricks-gpt*` means many models; `*databricks-gpt-5*` is one in italics. */
 function isWildcard(before: string, after: string): boolean {
   return after.startsWith("*") && !before.endsWith("*");

@@ -42,7 +42,7 @@ export interface ModelRow {
 /**
  * The rows of a list; what the file says of a model wins over what is known of its family.
  *
- * @param catalogue The list.
+ * @param catalog The list.
  * @param source Where it stands.
  *
  * @example
@@ -54,15 +54,15 @@ export interface ModelRow {
  * if (row.surface !== "cursor" || row.context !== 400_000) throw new Error("its family's");
  * ```
  */
-export function modelRows(catalogue: Catalog, source: ModelRow["source"]): ModelRow[] {
-  return catalogue.models.map((entry) => {
+export function modelRows(catalog: Catalog, source: ModelRow["source"]): ModelRow[] {
+  return catalog.models.map((entry) => {
     const known = metadataOf(entry.id);
     const said = Array.isArray(entry.supported_parameters) ? entry.supported_parameters : undefined;
-    const route = routeIn(catalogue, entry.id);
+    const route = routeIn(catalog, entry.id);
     return {
       id: entry.id,
       surface: entry.endpoint ?? route?.surface ?? null,
-      dialect: dialectIn(catalogue, entry.endpoint) ?? route?.dialect ?? null,
+      dialect: dialectIn(catalog, entry.endpoint) ?? route?.dialect ?? null,
       context: numberIn(entry.context_length) ?? known?.context ?? null,
       output: numberIn(entry.max_output_tokens) ?? known?.output ?? null,
       tools: said?.includes("tools") ?? known?.tools ?? null,
@@ -84,34 +84,27 @@ function numberIn(value: unknown): number | undefined {
   return typeof value === "number" ? value : undefined;
 }
 
-function routeIn(catalogue: Catalog, id: string): ReturnType<typeof routeOf> | undefined {
+function routeIn(catalog: Catalog, id: string): ReturnType<typeof routeOf> | undefined {
   try {
-    return routeOf(catalogue, id, "chat");
+    return routeOf(catalog, id, "chat");
   } catch {
     return undefined;
   }
 }
 
-/** What the user's own choice of a surface speaks; the road may lead to another one that is made for chats. */
+/** The dialect of the surface that the user chose; chats may be routed to another one. */
 function dialectIn(
-  catalogue: Catalog,
+  catalog: Catalog,
   alias: string | undefined,
 ): ModelRow["dialect"] | undefined {
   if (alias === undefined) return undefined;
-  return catalogue.endpoints[alias].endsWith("/responses") ? "responses" : "chat";
+  return catalog.endpoints[alias].endsWith("/responses") ? "responses" : "chat";
 }
 
 /**
  * Tokens as people write them: 400K, 1M, 1.5M.
- *
- * @example
- * ```ts
- * import { tokensText } from "./report.ts";
- *
- * if (tokensText(1_500_000) !== "1.5M" || tokensText(8192) !== "8K") throw new Error("short");
- * ```
  */
-export function tokensText(tokens: number | null): string {
+function tokensText(tokens: number | null): string {
   if (tokens === null) return "?";
   if (tokens >= 1_000_000) return `${Number((tokens / 1_000_000).toFixed(1))}M`;
   return tokens >= 1000 ? `${Math.round(tokens / 1000)}K` : `${tokens}`;
@@ -128,8 +121,8 @@ export function tokensText(tokens: number | null): string {
  * import { parseModels } from "../catalog.ts";
  * import { modelRows, modelTable } from "./report.ts";
  *
- * const catalogue = parseModels('{"models": ["databricks-gpt-5"]}', "models.json");
- * const table = modelTable(modelRows(catalogue, "file"), (_color, text) => text);
+ * const catalog = parseModels('{"models": ["databricks-gpt-5"]}', "models.json");
+ * const table = modelTable(modelRows(catalog, "file"), (_color, text) => text);
  * if (!table.includes("databricks-gpt-5  cursor   400K     reasoning  1.25/10")) throw new Error(table);
  * ```
  */

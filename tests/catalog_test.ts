@@ -14,14 +14,14 @@ import {
 import { writeAtomically } from "../lib/system/atomic.ts";
 import { addEntry, inHouseStyle, markGone, removeEntry } from "../lib/models/update/document.ts";
 import { applyChanges, compare } from "../lib/models/update/merge.ts";
-import { findModelNames, isChatModel, readNames } from "../lib/models/update/names.ts";
+import { isChatModel, readNames } from "../lib/models/update/names.ts";
 import { BridgeError } from "../lib/errors.ts";
 import { machine } from "../lib/system/machine.ts";
 import { parseModels, routeOf } from "../lib/models/catalog.ts";
 import type { Files } from "../lib/system/system.ts";
 import { randomFromEnvironment } from "./helpers/random.ts";
 
-const FIXTURES = new URL("./fixtures/catalogue/", import.meta.url);
+const FIXTURES = new URL("./fixtures/catalog/", import.meta.url);
 
 /** The five models that every layout holds. */
 const FIVE = [
@@ -45,15 +45,15 @@ const LAYOUTS: readonly [file: string, names: readonly string[]][] = [
 ];
 
 for (const [file, names] of LAYOUTS) {
-  Deno.test(`findModelNames() finds the five models of ${file}, and nothing else`, async () => {
-    assertEquals(findModelNames(await Deno.readTextFile(new URL(file, FIXTURES))), names);
+  Deno.test(`readNames() finds the five models of ${file}, and nothing else`, async () => {
+    assertEquals(readNames(await Deno.readTextFile(new URL(file, FIXTURES))).names, names);
   });
 }
 
-Deno.test("findModelNames() reads UTF-16, as PowerShell writes it", async () => {
+Deno.test("readNames() reads UTF-16, as PowerShell writes it", async () => {
   const text = await Deno.readTextFile(new URL("four_lines.txt", FIXTURES));
   const bytes = [0xff, 0xfe, ...[...text].flatMap((char) => [char.charCodeAt(0), 0])];
-  assertEquals(findModelNames(new TextDecoder().decode(new Uint8Array(bytes))), FIVE);
+  assertEquals(readNames(new TextDecoder().decode(new Uint8Array(bytes))).names, FIVE);
 });
 
 const EDGES: readonly [text: string, names: string][] = [
@@ -93,17 +93,17 @@ const EDGES: readonly [text: string, names: string][] = [
 ];
 
 for (const [text, names] of EDGES) {
-  Deno.test(`findModelNames() reads ${JSON.stringify(text)} as ${names || "no name"}`, () => {
-    assertEquals(findModelNames(text).join(" "), names);
+  Deno.test(`readNames() reads ${JSON.stringify(text)} as ${names || "no name"}`, () => {
+    assertEquals(readNames(text).names.join(" "), names);
   });
 }
 
-Deno.test("findModelNames() gets through a text made against it", () => {
+Deno.test("readNames() gets through a text made against it", () => {
   // Quadratic matching would need minutes for this.
   const text = "databricks-" + "a-".repeat(200_000) + " " + "system.ai.".repeat(50_000);
-  assertEquals(findModelNames(text).filter((name) => name.length < 1000), []);
+  assertEquals(readNames(text).names.filter((name) => name.length < 1000), []);
   for (const piece of ["<!--", "<script>", "<!-- --><script", "aB", "databricks-aB"]) {
-    findModelNames(piece.repeat(100_000));
+    readNames(piece.repeat(100_000));
   }
 });
 
@@ -156,13 +156,13 @@ Deno.test("compare() finds what is new, gone and back, and leaves foreign names 
 });
 
 Deno.test("compare() takes databricks-x and system.ai.x for one model", () => {
-  const catalogue = parseModels('{"models": ["databricks-kimi-k3"]}', "m");
-  assertEquals(compare(catalogue, [{ id: "system.ai.kimi-k3" }]), []);
+  const catalog = parseModels('{"models": ["databricks-kimi-k3"]}', "m");
+  assertEquals(compare(catalog, [{ id: "system.ai.kimi-k3" }]), []);
 });
 
 Deno.test("compare() offers no surface that the list has taken away", () => {
-  const catalogue = parseModels('{"endpoints": {"cursor": null}, "models": []}', "m");
-  const [change] = compare(catalogue, [{ id: "databricks-gpt-5" }]);
+  const catalog = parseModels('{"endpoints": {"cursor": null}, "models": []}', "m");
+  const [change] = compare(catalog, [{ id: "databricks-gpt-5" }]);
   assertEquals(change.surface, undefined);
 });
 
@@ -183,9 +183,9 @@ Deno.test("applyChanges() keeps every byte that it needn't change", () => {
 });
 
 Deno.test("applyChanges() with prune takes out what is gone, also what was marked before", () => {
-  const catalogue = parseModels(OWN, "m");
+  const catalog = parseModels(OWN, "m");
   const offers = [{ id: "databricks-gpt-6-sol" }];
-  const text = applyChanges(OWN, compare(catalogue, offers, { prune: true }));
+  const text = applyChanges(OWN, compare(catalog, offers, { prune: true }));
   assertEquals(
     parseModels(text, "m").models.map(({ id }) => id),
     ["databricks-gpt-6-sol", "our-agent"],
@@ -193,7 +193,7 @@ Deno.test("applyChanges() with prune takes out what is gone, also what was marke
 });
 
 Deno.test("the editing functions give JSON of the same meaning for any layout", () => {
-  const random = randomFromEnvironment("catalogue");
+  const random = randomFromEnvironment("catalog");
   for (let round = 0; round < 300; round++) {
     const count = random.integer(0, 4);
     const models = Array.from({ length: count }, (_, at) => {
@@ -364,8 +364,8 @@ Deno.test("parseModels() reads 20,000 models in a second, and refuses 200,000 wi
       models: Array.from({ length: count }, (_, at) => ({ id: `databricks-m-${at}` })),
     });
   const start = performance.now();
-  const catalogue = parseModels(list(20_000), "m.json");
-  for (const { id } of catalogue.models) routeOf(catalogue, id, "chat");
+  const catalog = parseModels(list(20_000), "m.json");
+  for (const { id } of catalog.models) routeOf(catalog, id, "chat");
   assert(performance.now() - start < 1000);
   const error = assertThrows(() => parseModels(list(200_000), "m.json"), BridgeError);
   assertEquals(error.message, "m.json: too many models: expected 100,000 at most, got 200,000.");
