@@ -19,6 +19,7 @@ const DOORS: Readonly<Record<string, string>> = {
   doctor: "check.ts",
   enrich: "chunks.ts",
   gateway: "gateway.ts",
+  keys: "mod.ts",
   models: "catalog.ts",
   observe: "exchange.ts",
   service: "service.ts",
