@@ -29,6 +29,7 @@ import {
   withClientKey,
   withoutClientKey,
 } from "../lib/keys/mod.ts";
+import { PageKeys } from "../lib/observe/page/access.ts";
 import { MemoryCounters } from "../lib/store/counters.ts";
 import { testBridge, TOKEN } from "./helpers/bridge.ts";
 import { until } from "./helpers/until.ts";
@@ -345,4 +346,17 @@ Deno.test("readConfig() takes one key for all or one for each, not both; either 
   const both = ["--client-key", "our-secret-key", "--client-keys", "keys.json"];
   assertThrows(() => config(...both), BridgeError, "Both --client-key and --client-keys are set");
   assertStringIncludes(exposure(config("--host", "0.0.0.0", ...both.slice(2)))!, "client key");
+});
+
+Deno.test("the page opens to an admin's key, and to no other; without an admin to nobody", async () => {
+  const { ring } = await ringOf(fileOf({ name: "ada" }, { name: "root", admin: true }));
+  const { ring: plain } = await ringOf(fileOf({ name: "ada" }));
+  const opens = (key: string, keys = ring) => {
+    const admins = keys.keys.filter(({ admin }) => admin).map(({ hash }) => hash);
+    return new PageKeys(() => admins.length > 0 ? admins : ["nobody"], undefined, hashOfKey)
+      .opens(new Headers({ "x-fd-bridge-key": key }));
+  };
+  assertEquals(await opens(ROOT), true);
+  assertEquals(await opens(ADA), false);
+  assertEquals(await opens(ADA, plain), false);
 });

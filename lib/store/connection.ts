@@ -61,6 +61,8 @@ export interface ConnectionOptions {
   readonly tell: (message: string, well: boolean) => void;
   /** Counts what failed. */
   readonly count: (trouble: StoreTrouble) => void;
+  /** How long a request may wait for the store, in milliseconds. @default {PATIENCE} */
+  readonly patience?: number;
 }
 
 /** Trouble → what it means, in words. */
@@ -120,7 +122,7 @@ export class StoreConnection {
     ) throw new StoreUnavailable();
     this.#running++;
     try {
-      const replies = await inTime(wire.run(commands), PATIENCE);
+      const replies = await inTime(wire.run(commands), this.#options.patience ?? PATIENCE);
       this.#well(writes);
       return replies;
     } catch (cause) {
@@ -148,7 +150,7 @@ export class StoreConnection {
       // A connection that comes too late is closed when it comes.
       opening.then((late) => gaveUp && late.close(), () => {});
       wire = await inTime(opening, CONNECT_TIME, "gone");
-      await inTime(wire.run([["PING"]]), PATIENCE);
+      await inTime(wire.run([["PING"]]), this.#options.patience ?? PATIENCE);
     } catch (cause) {
       gaveUp = true;
       wire?.close();

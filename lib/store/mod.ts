@@ -36,6 +36,8 @@ export interface StoreOptions {
   readonly tell: (message: string, well: boolean) => void;
   /** Counts what failed. */
   readonly count: (trouble: StoreTrouble) => void;
+  /** How long a request may wait for the store, in milliseconds. @default {50} */
+  readonly patience?: number;
 }
 
 /** The settings that name a store. */
@@ -56,7 +58,7 @@ export interface StoreSettings {
 export function openStore(
   { store: address, storeKey: secret }: StoreSettings,
   ca: string | undefined,
-  report: Pick<StoreOptions, "tell" | "count">,
+  report: Pick<StoreOptions, "tell" | "count" | "patience">,
 ): SharedStore | undefined {
   if (address === undefined || secret === undefined) return undefined;
   return new SharedStore({ ...report, address, secret, open: () => openRedis(address, ca) });
@@ -73,11 +75,11 @@ export class SharedStore {
   readonly #tell: StoreOptions["tell"];
 
   /** Makes a store whose connection isn't open yet. */
-  constructor({ address, secret, open, tell, count }: StoreOptions) {
+  constructor({ address, secret, open, tell, count, patience }: StoreOptions) {
     this.address = address.shown;
     this.#tell = tell;
     this.#sealer = new Sealer(secret);
-    this.#connection = new StoreConnection({ open, tell, count, address: address.shown });
+    this.#connection = new StoreConnection({ open, tell, count, patience, address: address.shown });
     this.counters = new SharedCounters(this.#connection, this.#sealer);
   }
 
