@@ -289,8 +289,8 @@ const FILLED: Readonly<Record<string, string>> = {
   DATABRICKS_AI_GATEWAY_URL: "https://adb-1.7.azuredatabricks.net/ai-gateway",
   FD_BRIDGE_HOSTNAME: "bridge.dev.example.com",
   VALKEY_PASSWORD: "0a1b",
-  FD_BRIDGE_STORE_KEY: "2c3d",
-  FD_BRIDGE_CLIENT_KEY: "a-key-for-all",
+  FD_BRIDGE_STORE_KEY: "2c3d4e5f2c3d4e5f2c3d4e5f2c3d4e5f",
+  FD_BRIDGE_CLIENT_KEYS: "/config/client-keys.json",
 };
 
 /** The services of the Compose file, with what they inherit, and with variables put in as Compose does. */
