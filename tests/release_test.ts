@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { runQuietly, ToolError } from "../scripts/compile/run_quietly.ts";
 import { findTarget, TARGETS } from "../scripts/compile/targets.ts";
+import { WINGET_ID } from "../scripts/packages.ts";
 import { IMAGE, REPOSITORY, ROOT, TAP_REPOSITORY } from "../scripts/project.ts";
 import { BILL, pack, programPackages } from "../scripts/release.ts";
 import { checksums, parseChecksums } from "../scripts/release/checksums.ts";
@@ -55,7 +56,7 @@ Deno.test({
         ? runQuietly("unzip", ["-q", `../${archive}`], { cwd: out })
         : runQuietly("tar", ["-xzf", `../${archive}`], { cwd: out }));
       const names = (await Array.fromAsync(Deno.readDir(out))).map(({ name }) => name).sort();
-      assertEquals(names, [".env.example", "LICENSE", "README.md", binary]);
+      assertEquals(names, [".env.example", "LICENSE", "README.md", binary, "models.schema.json"]);
       assertEquals(await Deno.readTextFile(`${out}/${binary}`), `the program for ${name}`);
       if (archive.endsWith(".tar.gz")) {
         assertEquals((await Deno.stat(`${out}/${binary}`)).mode! & 0o777, 0o755);
@@ -90,10 +91,20 @@ Deno.test({
     const out = await runQuietly("sha256sum", ["--check", "--strict", "SHA256SUMS"], {
       cwd: dist.path,
     });
-    assertEquals(out.split("\n").length, TARGETS.length + 2);
+    assertEquals(out.split("\n").length, TARGETS.length + 3);
     assertEquals(
       [...dist.files].sort(),
-      [...TARGETS.map(({ archive }) => archive), BILL, "install.sh", "SHA256SUMS"].sort(),
+      [
+        ...TARGETS.map(({ archive }) => archive),
+        BILL,
+        "install.sh",
+        "models.schema.json",
+        "SHA256SUMS",
+        "fd-bridge.json",
+        `${WINGET_ID}.yaml`,
+        `${WINGET_ID}.installer.yaml`,
+        `${WINGET_ID}.locale.en-US.yaml`,
+      ].sort(),
     );
     const names = (await Array.fromAsync(Deno.readDir(dist.path))).map(({ name }) => name);
     assert(names.includes("fd-bridge.rb") && names.includes("NOTES.md"));
