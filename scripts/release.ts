@@ -15,7 +15,7 @@ import { runQuietly, ToolError } from "./compile/run_quietly.ts";
 import { findTarget, type Target, TARGETS } from "./compile/targets.ts";
 import { formula } from "./formula.ts";
 import { scoop, winget } from "./packages.ts";
-import { PROGRAM, ROOT } from "./project.ts";
+import { HOMEPAGE, PROGRAM, ROOT } from "./project.ts";
 import { writeArchive } from "./release/archive.ts";
 import { checksums } from "./release/checksums.ts";
 import { releaseNotes } from "./release/notes.ts";
@@ -33,6 +33,12 @@ const INSTALLER = "install.sh";
 
 /** The file of the bill of materials. */
 export const BILL = `${PROGRAM}.cdx.json`;
+
+/** What the notes say to whoever downloads by browser; RELEASING.md has the reason. */
+const UNSIGNED = `
+The programs for macOS and Windows are not signed with a developer's certificate, so a browser's
+download is asked about once: ${HOMEPAGE}/blob/main/docs/install.md
+`;
 
 /** A release to be packed. */
 export interface ReleaseOptions {
@@ -100,7 +106,10 @@ export async function programPackages(): Promise<string[]> {
 export async function pack(options: ReleaseOptions): Promise<string[]> {
   const { folder, targets, version, commit, deno, std, final } = options;
   const changelog = await Deno.readTextFile(`${ROOT}CHANGELOG.md`);
-  await Deno.writeTextFile(`${folder}/NOTES.md`, releaseNotes(changelog, version, final));
+  await Deno.writeTextFile(
+    `${folder}/NOTES.md`,
+    releaseNotes(changelog, version, final) + UNSIGNED,
+  );
 
   const files: string[] = [];
   for (const { name, binary, archive } of targets) {

@@ -109,6 +109,7 @@ Deno.test({
     );
     const names = (await Array.fromAsync(Deno.readDir(dist.path))).map(({ name }) => name);
     assert(names.includes("fd-bridge.rb") && names.includes("NOTES.md"));
+    assertStringIncludes(await Deno.readTextFile(`${dist.path}/NOTES.md`), "are not signed");
     assertEquals(
       await Deno.readTextFile(`${dist.path}/install.sh`),
       await Deno.readTextFile(`${ROOT}scripts/install.sh`),
