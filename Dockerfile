@@ -17,4 +17,6 @@ USER 65532:65532
 # Inside a container loopback reaches nobody; the bridge then asks for a client key.
 ENV FD_BRIDGE_HOST=0.0.0.0
 EXPOSE 8080
+# There is no shell and no curl: the program asks itself, at FD_BRIDGE_PORT.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 CMD ["/fd-bridge", "healthcheck"]
 ENTRYPOINT ["/fd-bridge"]

@@ -6,13 +6,15 @@
 # It downloads the program for this system and its checksum, compares them, and puts the program into
 # ~/.local/bin. Run it again to upgrade. Variables that change what it does:
 #
-#   FD_BRIDGE_VERSION      a version, such as 1.2.3; the latest release otherwise
+#   FD_BRIDGE_VERSION      a version, such as 1.2.3, or "latest", which is the default
 #   FD_BRIDGE_INSTALL_DIR  the folder to install to; ~/.local/bin otherwise
 #   FD_BRIDGE_BASE_URL     where the files of a release are; GitHub otherwise
 
 set -eu
 
 repository="https://github.com/fd-bridge/fd-bridge"
+# The oldest glibc that the program runs on: that of Deno's runtime, which is in it.
+glibc=2.27
 
 say() {
   printf '%s\n' "$*" >&2
@@ -25,6 +27,41 @@ fail() {
 
 has() {
   command -v "$1" >/dev/null 2>&1
+}
+
+# Refuses a Linux whose C library the program can't use; one that can't be told is tried.
+check_libc() {
+  libc=$({ ldd --version 2>&1 || true; } | head -n 2)
+  case "$libc" in
+  *musl*)
+    fail "this Linux uses musl (as Alpine does); the program needs glibc $glibc or newer, as Debian,
+  Ubuntu, Fedora and the like have. On this machine the container image works: see $repository"
+    ;;
+  esac
+  found=$(printf '%s\n' "$libc" | sed -n '1s/^ldd .* \([0-9][0-9]*\.[0-9][0-9]*\)[^ ]*$/\1/p')
+  [ -n "$found" ] || return 0
+  if [ "${found%%.*}" -lt "${glibc%%.*}" ] ||
+    { [ "${found%%.*}" -eq "${glibc%%.*}" ] && [ "${found#*.}" -lt "${glibc#*.}" ]; }; then
+    fail "this Linux has glibc $found; the program needs $glibc or newer. A newer system has it, and
+  the container image works here: see $repository"
+  fi
+}
+
+# path_hint FOLDER: how the user's shell gets the folder into its PATH.
+path_hint() {
+  say "install: $1 is not in your PATH. To have it there:"
+  case "${SHELL:-}" in
+  */fish) say "  fish_add_path \"$1\"" && return ;;
+  */zsh) profile="~/.zshrc" ;;
+  */bash)
+    # A terminal of macOS starts login shells, which don't read ~/.bashrc.
+    profile="~/.bashrc"
+    [ "$(uname -s)" != Darwin ] || profile="~/.bash_profile"
+    ;;
+  *) profile="~/.profile" ;;
+  esac
+  say "  echo 'export PATH=\"$1:\$PATH\"' >> $profile"
+  say "and open a new terminal."
 }
 
 # The target of this machine, as the archives are called.
@@ -40,9 +77,7 @@ target() {
     system=apple-darwin
     ;;
   Linux)
-    if { ldd --version 2>&1 || true; } | grep -qi musl; then
-      fail "this Linux uses musl; the program needs glibc (Debian, Ubuntu, Fedora and the like)."
-    fi
+    check_libc
     system=unknown-linux-gnu
     ;;
   MINGW* | MSYS* | CYGWIN* | Windows_NT)
@@ -58,7 +93,7 @@ target() {
   printf '%s-%s' "$processor" "$system"
 }
 
-# download URL FILE
+# download URL FILE [progress]: with a third word curl draws a bar, in a terminal.
 download() {
   case "$1" in
   https://*) only_https=1 ;;
@@ -67,7 +102,9 @@ download() {
   esac
   if has curl; then
     # Redirects must not leave https either.
-    curl -fsSL ${only_https:+--proto "=https" --tlsv1.2} -o "$2" "$1" ||
+    quiet=-sS
+    if [ -n "${3:-}" ] && [ -t 2 ]; then quiet=--progress-bar; fi
+    curl -fL "$quiet" ${only_https:+--proto "=https" --tlsv1.2} -o "$2" "$1" ||
       fail "$1 could not be downloaded."
   elif has wget; then
     wget -q -O "$2" "$1" || fail "$1 could not be downloaded."
@@ -90,10 +127,10 @@ checksum() {
 }
 
 main() {
-  version=${FD_BRIDGE_VERSION:-}
+  version=${FD_BRIDGE_VERSION:-latest}
   if [ -n "${FD_BRIDGE_BASE_URL:-}" ]; then
     base=${FD_BRIDGE_BASE_URL%/}
-  elif [ -n "$version" ]; then
+  elif [ "$version" != latest ]; then
     base=$repository/releases/download/v${version#v}
   else
     base=$repository/releases/latest/download
@@ -119,7 +156,7 @@ main() {
 
   say "install: downloading $base/$archive"
   download "$base/SHA256SUMS" "$work/SHA256SUMS"
-  download "$base/$archive" "$work/$archive"
+  download "$base/$archive" "$work/$archive" progress
   expected=$(awk -v name="$archive" '$2 == name { print $1 }' "$work/SHA256SUMS")
   [ -n "$expected" ] || fail "SHA256SUMS does not name $archive."
   found=$(checksum "$work/$archive")
@@ -141,8 +178,7 @@ Nothing was installed."
   *":$folder:"*) ;;
   *)
     command=$folder/fd-bridge
-    say "install: $folder is not in your PATH; to have it there, add to your shell's profile:"
-    say "  export PATH=\"$folder:\$PATH\""
+    path_hint "$folder"
     ;;
   esac
   say "install: to try it, without an account:  $command --demo"

@@ -2,7 +2,7 @@
  * Makes a release in `dist`: `deno task release [--target TARGET]… [--tag v1.2.3]`.
  *
  * It builds the program for every target (or those that are named) and packs each with licence and
- * README; `SHA256SUMS`, a bill of materials, the Homebrew formula and the notes stand beside them. With
+ * README; `SHA256SUMS`, a bill of materials, the manifests of package managers and the notes stand beside them. With
  * `--tag` it refuses whatever a real release must not be: of another version than `deno.json` says, of
  * files that are not committed, made with stand-ins, or with notes that are not final.
  *
@@ -14,21 +14,31 @@ import { type Commit, describeCommit } from "./compile/commit.ts";
 import { runQuietly, ToolError } from "./compile/run_quietly.ts";
 import { findTarget, type Target, TARGETS } from "./compile/targets.ts";
 import { formula } from "./formula.ts";
-import { PROGRAM, ROOT } from "./project.ts";
+import { scoop, winget } from "./packages.ts";
+import { HOMEPAGE, PROGRAM, ROOT } from "./project.ts";
 import { writeArchive } from "./release/archive.ts";
 import { checksums } from "./release/checksums.ts";
 import { releaseNotes } from "./release/notes.ts";
 import { billOfMaterials, type LockFile } from "./release/sbom.ts";
 import { currentStdSource, type StdSource } from "./std_source.ts";
 
+/** The schema of `models.json`, for editors; its `$id` is its address in the latest release. */
+const SCHEMA = "models.schema.json";
+
 /** What stands beside the program in an archive. */
-const COMPANIONS = ["LICENSE", "README.md", ".env.example"];
+const COMPANIONS = ["LICENSE", "README.md", ".env.example", SCHEMA];
 
 /** The installer, as it is published. */
 const INSTALLER = "install.sh";
 
 /** The file of the bill of materials. */
 export const BILL = `${PROGRAM}.cdx.json`;
+
+/** What the notes say to whoever downloads by browser; RELEASING.md has the reason. */
+const UNSIGNED = `
+The programs for macOS and Windows are not signed with a developer's certificate, so a browser's
+download is asked about once: ${HOMEPAGE}/blob/main/docs/install.md
+`;
 
 /** A release to be packed. */
 export interface ReleaseOptions {
@@ -85,7 +95,8 @@ export async function programPackages(): Promise<string[]> {
 
 /**
  * Packs the programs and writes what belongs to a release: archives, bill of materials, installer,
- * `SHA256SUMS`, notes, and the formula where all of its archives are there.
+ * schema, `SHA256SUMS`, notes, the manifests of Scoop and winget, and the formula where all of its
+ * archives are there.
  *
  * @param options The release.
  * @returns The names of the files that are to be published.
@@ -95,7 +106,10 @@ export async function programPackages(): Promise<string[]> {
 export async function pack(options: ReleaseOptions): Promise<string[]> {
   const { folder, targets, version, commit, deno, std, final } = options;
   const changelog = await Deno.readTextFile(`${ROOT}CHANGELOG.md`);
-  await Deno.writeTextFile(`${folder}/NOTES.md`, releaseNotes(changelog, version, final));
+  await Deno.writeTextFile(
+    `${folder}/NOTES.md`,
+    releaseNotes(changelog, version, final) + UNSIGNED,
+  );
 
   const files: string[] = [];
   for (const { name, binary, archive } of targets) {
@@ -120,14 +134,21 @@ export async function pack(options: ReleaseOptions): Promise<string[]> {
   files.push(BILL);
 
   await Deno.copyFile(`${ROOT}scripts/${INSTALLER}`, `${folder}/${INSTALLER}`);
-  files.push(INSTALLER);
+  await Deno.copyFile(ROOT + SCHEMA, `${folder}/${SCHEMA}`);
+  files.push(INSTALLER, SCHEMA);
 
   const sums = await checksums(folder, files);
   await Deno.writeTextFile(`${folder}/SHA256SUMS`, sums);
   if (TARGETS.every(({ name, brew }) => !brew || targets.some((own) => own.name === name))) {
     await Deno.writeTextFile(`${folder}/${PROGRAM}.rb`, formula({ version, sums }));
   }
-  return [...files, "SHA256SUMS"];
+  files.push("SHA256SUMS");
+  if (targets.some(({ name }) => name.includes("windows"))) {
+    const manifests = winget({ version, sums }).set(`${PROGRAM}.json`, scoop({ version, sums }));
+    for (const [name, text] of manifests) await Deno.writeTextFile(`${folder}/${name}`, text);
+    files.push(...manifests.keys());
+  }
+  return files;
 }
 
 /** Says why this can't be the release of a tag. */

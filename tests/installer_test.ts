@@ -13,9 +13,10 @@ const SCRIPT = await Deno.readTextFile(`${ROOT}scripts/install.sh`);
 const LINUX = "fd-bridge-x86_64-unknown-linux-gnu.tar.gz";
 
 /** What the tests need of a machine, so that another's can be made of it. */
-const TOOLS = "awk cat chmod cp cut grep gzip mkdir mktemp mv rm sh sha256sum tar wget curl".split(
-  " ",
-);
+const TOOLS = "awk cat chmod cp cut gzip head mkdir mktemp mv rm sed sh sha256sum tar wget curl"
+  .split(
+    " ",
+  );
 
 /** A release on loopback and a home to install to; all of it is removed at the end of the test. */
 interface Scene extends AsyncDisposable {
@@ -25,6 +26,8 @@ interface Scene extends AsyncDisposable {
   readonly home: string;
   /** The folder of the machine's tools. */
   readonly tools: string;
+  /** The address of the release's folder. */
+  readonly base: string;
   /** The paths that were asked for. */
   readonly asked: string[];
   /** Writes the checksums of what is in the release. */
@@ -35,6 +38,7 @@ interface Scene extends AsyncDisposable {
   readonly install: (
     env?: Record<string, string>,
     script?: string,
+    shell?: string,
   ) => Promise<{ code: number; err: string }>;
 }
 
@@ -67,6 +71,7 @@ async function scene(program = '#!/bin/sh\necho "fd-bridge 9.9.9"\n'): Promise<S
     release,
     home,
     tools,
+    base: `http://127.0.0.1:${server.addr.port}`,
     asked,
     async sum() {
       const names = (await Array.fromAsync(Deno.readDir(release))).map(({ name }) => name);
@@ -78,8 +83,8 @@ async function scene(program = '#!/bin/sh\necho "fd-bridge 9.9.9"\n'): Promise<S
       if (script === undefined) return;
       await Deno.writeTextFile(`${tools}/${name}`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
     },
-    async install(env = {}, script = SCRIPT) {
-      const child = new Deno.Command("/bin/sh", {
+    async install(env = {}, script = SCRIPT, shell = "/bin/sh") {
+      const child = new Deno.Command(shell, {
         args: ["-s"],
         cwd: path,
         clearEnv: true,
@@ -312,6 +317,9 @@ installerTest(
       `https://github.com/${REPOSITORY}/releases/latest/download/SHA256SUMS`,
     );
     assertStringIncludes(latest.err, "--proto =https --tlsv1.2");
+    const word = await machine.install({ FD_BRIDGE_BASE_URL: "", FD_BRIDGE_VERSION: "latest" });
+    const withoutFolder = (err: string) => err.replace(/tmp\.\w+/g, "");
+    assertEquals(withoutFolder(word.err), withoutFolder(latest.err));
     for (const version of ["1.2.3", "v1.2.3"]) {
       const env = { FD_BRIDGE_BASE_URL: "", FD_BRIDGE_VERSION: version };
       const named = await machine.install(env);
@@ -346,6 +354,82 @@ installerTest("does nothing at all when its own download breaks off", async () =
   assertEquals(machine.asked, []);
   assertEquals(await installed(`${machine.home}/.local/bin/fd-bridge`), undefined);
 });
+
+installerTest("says which file of the user's shell puts the folder into the PATH", async () => {
+  await using machine = await scene();
+  const folder = `${machine.home}/.local/bin`;
+  const line = (file: string) => `echo 'export PATH="${folder}:$PATH"' >> ${file}\n`;
+  const hints: [shell: string, hint: string][] = [
+    ["/bin/zsh", line("~/.zshrc")],
+    ["/usr/bin/bash", line("~/.bashrc")],
+    ["/usr/bin/fish", `fish_add_path "${folder}"\n`],
+    ["/bin/sh", line("~/.profile")],
+    ["", line("~/.profile")],
+  ];
+  for (const [SHELL, hint] of hints) {
+    const { code, err } = await machine.install({ SHELL });
+    assertEquals(code, 0, err);
+    assertStringIncludes(err, `  ${hint}`);
+  }
+  await Deno.rename(
+    `${machine.release}/${LINUX}`,
+    `${machine.release}/fd-bridge-aarch64-apple-darwin.tar.gz`,
+  );
+  await machine.sum();
+  await machine.tool("uname", 'case "$1" in -s) echo Darwin ;; *) echo arm64 ;; esac');
+  const { code, err } = await machine.install({ SHELL: "/bin/bash" });
+  assertEquals(code, 0, err);
+  assertStringIncludes(err, line("~/.bash_profile"));
+});
+
+installerTest("refuses a glibc that is too old, and tries one that it can't tell", async () => {
+  const old = ["ldd (GNU libc) 2.17", "ldd (Ubuntu GLIBC 2.23-0ubuntu11) 2.23", "ldd (x) 1.99"];
+  for (const line of old) {
+    await using machine = await scene();
+    await machine.tool("ldd", `echo "${line}"`);
+    const { code, err } = await machine.install();
+    assertEquals(code, 1, line);
+    assertMatch(err, /has glibc [\d.]+; the program needs 2\.27 or newer/);
+    assertEquals(machine.asked, []);
+  }
+  const fine = ["ldd (GNU libc) 2.27", "ldd (Debian GLIBC 2.41-12) 2.41", "ldd (x) 3.1", "what?"];
+  for (const line of fine) {
+    await using machine = await scene();
+    await machine.tool("ldd", `echo "${line}"`);
+    const { code, err } = await machine.install();
+    assertEquals(code, 0, line + err);
+  }
+});
+
+for (const shell of ["dash", "bash"]) {
+  installerTest(`works under ${shell}`, async () => {
+    await using machine = await scene();
+    const { code, err } = await machine.install({ SHELL: "/bin/zsh" }, SCRIPT, `/bin/${shell}`);
+    assertEquals(code, 0, err);
+    assertStringIncludes(err, "~/.zshrc");
+  }, !await Deno.stat(`/bin/${shell}`).then(() => true, () => false));
+}
+
+installerTest("draws curl's bar in a terminal, and is quiet elsewhere", async () => {
+  await using machine = await scene();
+  await machine.tool(
+    "curl",
+    `echo "curl $*" >&2; exec ${await Deno.realPath("/usr/bin/curl")} "$@"`,
+  );
+  const { err } = await machine.install();
+  assert(!err.includes("--progress-bar"), err);
+  await Deno.writeTextFile(`${machine.home}/install.sh`, SCRIPT);
+  const { base } = machine;
+  const { stdout } = await new Deno.Command("/usr/bin/script", {
+    args: ["-qec", `sh ${machine.home}/install.sh`, "/dev/null"],
+    clearEnv: true,
+    env: { PATH: machine.tools, HOME: machine.home, SHELL: "/bin/sh", FD_BRIDGE_BASE_URL: base },
+    stdin: "null",
+  }).output();
+  const out = new TextDecoder().decode(stdout);
+  assertEquals(out.match(/^curl .*--progress-bar.*$/gm)?.length, 1, out);
+  assertMatch(out, /--progress-bar.*\.tar\.gz/);
+}, Deno.build.os !== "linux" || !isThere("script") || !isThere("curl"));
 
 installerTest("pleases shellcheck", async () => {
   await runQuietly("shellcheck", ["--shell=sh", "scripts/install.sh"], { cwd: ROOT });

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { parse } from "yaml";
 import { runQuietly, ToolError } from "../scripts/compile/run_quietly.ts";
 import { findTarget, TARGETS } from "../scripts/compile/targets.ts";
-import { IMAGE, REPOSITORY, ROOT, TAP_REPOSITORY } from "../scripts/project.ts";
+import { WINGET_ID } from "../scripts/packages.ts";
+import { DESCRIPTION, IMAGE, REPOSITORY, ROOT, TAP_REPOSITORY } from "../scripts/project.ts";
 import { BILL, pack, programPackages } from "../scripts/release.ts";
 import { checksums, parseChecksums } from "../scripts/release/checksums.ts";
 import { releaseNotes } from "../scripts/release/notes.ts";
@@ -55,7 +57,7 @@ Deno.test({
         ? runQuietly("unzip", ["-q", `../${archive}`], { cwd: out })
         : runQuietly("tar", ["-xzf", `../${archive}`], { cwd: out }));
       const names = (await Array.fromAsync(Deno.readDir(out))).map(({ name }) => name).sort();
-      assertEquals(names, [".env.example", "LICENSE", "README.md", binary]);
+      assertEquals(names, [".env.example", "LICENSE", "README.md", binary, "models.schema.json"]);
       assertEquals(await Deno.readTextFile(`${out}/${binary}`), `the program for ${name}`);
       if (archive.endsWith(".tar.gz")) {
         assertEquals((await Deno.stat(`${out}/${binary}`)).mode! & 0o777, 0o755);
@@ -90,13 +92,24 @@ Deno.test({
     const out = await runQuietly("sha256sum", ["--check", "--strict", "SHA256SUMS"], {
       cwd: dist.path,
     });
-    assertEquals(out.split("\n").length, TARGETS.length + 2);
+    assertEquals(out.split("\n").length, TARGETS.length + 3);
     assertEquals(
       [...dist.files].sort(),
-      [...TARGETS.map(({ archive }) => archive), BILL, "install.sh", "SHA256SUMS"].sort(),
+      [
+        ...TARGETS.map(({ archive }) => archive),
+        BILL,
+        "install.sh",
+        "models.schema.json",
+        "SHA256SUMS",
+        "fd-bridge.json",
+        `${WINGET_ID}.yaml`,
+        `${WINGET_ID}.installer.yaml`,
+        `${WINGET_ID}.locale.en-US.yaml`,
+      ].sort(),
     );
     const names = (await Array.fromAsync(Deno.readDir(dist.path))).map(({ name }) => name);
     assert(names.includes("fd-bridge.rb") && names.includes("NOTES.md"));
+    assertStringIncludes(await Deno.readTextFile(`${dist.path}/NOTES.md`), "are not signed");
     assertEquals(
       await Deno.readTextFile(`${dist.path}/install.sh`),
       await Deno.readTextFile(`${ROOT}scripts/install.sh`),
@@ -197,7 +210,9 @@ Deno.test("the release runs every target on its own system, and no job has more 
   assertMatch(workflow, /^permissions: \{\}$/m);
   assertEquals(workflow.match(/^ {6}[\w-]+: write$/gm)?.map((line) => line.trim()).sort(), [
     "attestations: write",
+    "attestations: write",
     "contents: write",
+    "id-token: write",
     "id-token: write",
     "packages: write",
   ]);
@@ -225,4 +240,35 @@ Deno.test("the archives that the installer asks for are those of the release", (
     assertStringIncludes(installer, `processor=${processor}`);
     assertEquals(findTarget(name).archive, `fd-bridge-${name}.tar.gz`);
   }
+});
+
+Deno.test("the published image is the Dockerfile's, with the programs of the release in it", async () => {
+  const lines = async (name: string) => {
+    const text = await Deno.readTextFile(ROOT + name);
+    return text.slice(text.lastIndexOf("\nFROM ") + 1).split("\n")
+      .filter((line) => !/^(COPY|ARG) /.test(line));
+  };
+  assertEquals(await lines("Dockerfile.release"), await lines("Dockerfile"));
+  const text = await Deno.readTextFile(`${ROOT}Dockerfile.release`);
+  assert(!/^RUN /m.test(text), "what runs while it is built needs an emulator");
+  assertMatch(text, /^ARG TARGETARCH\nCOPY --chmod=755 \$\{TARGETARCH\}\/fd-bridge \/fd-bridge$/m);
+  assertMatch(text, /^HEALTHCHECK .* CMD \["\/fd-bridge", "healthcheck"\]$/m);
+});
+
+Deno.test("the workflow builds the image for both processors, labels it, and attests its digest", () => {
+  const { jobs } = parse(workflow);
+  const steps: { run?: string; with?: Record<string, unknown> }[] = jobs.container.steps;
+  const { run = "" } = steps.find(({ run }) => run?.includes("--push")) ?? {};
+  assertStringIncludes(run, "--platform linux/amd64,linux/arm64");
+  for (const label of ["source", "version", "revision", "licenses", "title"]) {
+    assertMatch(run, new RegExp(`"${label}=`));
+  }
+  assertStringIncludes(run, `"description=${DESCRIPTION}"`);
+  const unpack = steps.find(({ run }) => run?.includes("tar -xzf"))?.run ?? "";
+  for (const name of ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"]) {
+    assertStringIncludes(unpack, findTarget(name).archive);
+  }
+  const attested = steps.at(-1)?.with;
+  assertEquals(attested?.["push-to-registry"], true);
+  assertStringIncludes(String(attested?.["subject-digest"]), "steps.push.outputs.digest");
 });

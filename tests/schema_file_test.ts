@@ -4,7 +4,8 @@
  * @module
  */
 
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { HOMEPAGE } from "../scripts/project.ts";
 import { type Schema, validate } from "../lib/models/validate.ts";
 import { BridgeError } from "../lib/errors.ts";
 import { MODELS_SCHEMA, parseModels } from "../lib/models/catalog.ts";
@@ -14,6 +15,7 @@ const ROOT = new URL("../", import.meta.url);
 /** The keywords that `validate()` obeys or may pass over; a schema with others would promise more than is checked. */
 const KEYWORDS: ReadonlySet<string> = new Set([
   "$schema",
+  "$id",
   "$ref",
   "title",
   "description",
@@ -57,6 +59,13 @@ Deno.test("models.schema.json says in words what each place expects", () => {
     }
     if (schema.$ref) assert(MODELS_SCHEMA.definitions?.[schema.$ref.replace("#/definitions/", "")]);
   }
+});
+
+Deno.test("models.schema.json has the address of the latest release, which its workflow publishes", async () => {
+  const { $id } = JSON.parse(await Deno.readTextFile(new URL("models.schema.json", ROOT)));
+  assertEquals($id, `${HOMEPAGE}/releases/latest/download/models.schema.json`);
+  const workflow = await Deno.readTextFile(new URL(".github/workflows/release.yml", ROOT));
+  assertMatch(workflow, /gh release create[^]*dist\/models\.schema\.json/);
 });
 
 Deno.test("models.json names its schema, and fits it", async () => {

@@ -51,8 +51,8 @@ const MAIN: readonly string[] = [
 
 /** Flags that every command accepts, for one set of settings serves all; on a command's page only where it uses them. */
 const USED_BY: Readonly<Record<string, readonly string[]>> = {
-  port: ["config", "doctor", "logs", "setup"],
-  host: ["config", "doctor", "logs", "setup"],
+  port: ["config", "doctor", "healthcheck", "logs", "setup"],
+  host: ["config", "doctor", "healthcheck", "logs", "setup"],
   "log-level": ["config"],
   "log-format": ["config"],
 };

@@ -18,6 +18,7 @@ import type { Start, System } from "../system/system.ts";
 import { completions } from "./completions.ts";
 import { config } from "./config.ts";
 import { doctor } from "./doctor.ts";
+import { healthcheck } from "./healthcheck.ts";
 import { helpText } from "./help.ts";
 import { key } from "./key.ts";
 import { login } from "./login.ts";
@@ -35,6 +36,7 @@ type Command = (start: Start) => Promise<number>;
 const COMMANDS: Readonly<Record<string, Command>> = {
   config,
   doctor,
+  healthcheck,
   key,
   login: (start) => login(start),
   logs,

@@ -81,6 +81,13 @@ export const COMMANDS: readonly Command[] = [
     example: "fd-bridge logs --last-error",
   },
   {
+    name: "healthcheck",
+    usage: "",
+    help: "Exit with 0 if the bridge is up, for containers",
+    most: 0,
+    example: "fd-bridge healthcheck --port 9090",
+  },
+  {
     name: "login",
     usage: "[HOST]",
     help: "Log in with the Databricks CLI",
