@@ -34,11 +34,36 @@ const INSTALLER = "install.sh";
 /** The file of the bill of materials. */
 export const BILL = `${PROGRAM}.cdx.json`;
 
-/** What the notes say to whoever downloads by browser; RELEASING.md has the reason. */
-const UNSIGNED = `
-The programs for macOS and Windows are not signed with a developer's certificate, so a browser's
+/** System → the variable with the certificate that its programs are signed with, see `sign.sh`. */
+const CERTIFICATES: readonly (readonly [system: string, variable: string])[] = [
+  ["macOS", "APPLE_CERTIFICATE"],
+  ["Windows", "WINDOWS_CERTIFICATE"],
+];
+
+/**
+ * What the notes say to whoever downloads by browser; empty where every program is signed.
+ *
+ * @example Usage
+ * ```ts
+ * import { unsignedNote } from "./release.ts";
+ * import { assertEquals, assertStringIncludes } from "@std/assert";
+ *
+ * assertStringIncludes(unsignedNote(() => undefined), "macOS and Windows are not signed");
+ * assertStringIncludes(unsignedNote((name) => name.startsWith("APPLE") ? "p12" : ""), "for Windows");
+ * assertEquals(unsignedNote(() => "p12"), "");
+ * ```
+ *
+ * @param variable The environment's variables.
+ */
+export function unsignedNote(variable: (name: string) => string | undefined): string {
+  const unsigned = CERTIFICATES.filter(([, name]) => !variable(name)).map(([system]) => system);
+  return unsigned.length === 0 ? "" : `
+The programs for ${
+    unsigned.join(" and ")
+  } are not signed with a developer's certificate, so a browser's
 download is asked about once: ${HOMEPAGE}/blob/main/docs/install.md
 `;
+}
 
 /** A release to be packed. */
 export interface ReleaseOptions {
@@ -108,7 +133,7 @@ export async function pack(options: ReleaseOptions): Promise<string[]> {
   const changelog = await Deno.readTextFile(`${ROOT}CHANGELOG.md`);
   await Deno.writeTextFile(
     `${folder}/NOTES.md`,
-    releaseNotes(changelog, version, final) + UNSIGNED,
+    releaseNotes(changelog, version, final) + unsignedNote((name) => Deno.env.get(name)),
   );
 
   const files: string[] = [];
@@ -196,6 +221,9 @@ async function main(args: string[]): Promise<void> {
       say: (line) => console.error(line),
     });
     console.error(`${target.name}: ${(size / 2 ** 20).toFixed(1)} MiB`);
+    console.error(
+      (await runQuietly("sh", ["scripts/sign.sh", target.name, output], { cwd: ROOT })).trim(),
+    );
   }
   const deno = (await runQuietly(compilingDeno(), ["--version"], { cwd: ROOT }))
     .replace(/^deno (\S+)[^]*$/, "$1");
