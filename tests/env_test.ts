@@ -164,15 +164,32 @@ Deno.test("readEnvFiles() lets no folder's .env decide who reaches the bridge", 
 Deno.test("readEnvFiles() passes over a variable that leads to itself, and says so", async () => {
   const place = { os: "linux", variable: () => undefined };
   const read = (text: string) => readEnvFiles("x", place, () => Promise.resolve(text));
-  const texts = ["A=$A\n", "A=${A}\n", 'A="$A"\n', "A=$B\nB=x$A\n", "A=${B:-$C}\nC=$A\n", "A=a:$A"];
+  const texts = [
+    "A=$A\n",
+    "A=${A}\n",
+    "A=$B\nB=x$A\n",
+    "A=${B:-$C}\nC=$A\n",
+    "A=a:$A",
+    "A=$B\nB='$A'\n",
+    "B='$'\nA=$B{A}\n",
+    "A=$B$B\nB='$C$C'\nC='$A$A'\n",
+  ];
   texts.push("A=$B\nB='$A'", "A=$B\nB='$B'", "A\n=$A", "export\nA=${A}x");
   for (const text of texts) {
     const { variables, warnings } = await read(`${text}\nPORT=1\n`);
     assertEquals([variables.A, variables.PORT], [undefined, "1"], text);
-    assertStringIncludes(warnings.at(-1) ?? "", "x: A refers to itself");
+    assertStringIncludes(warnings.at(-1) ?? "", "is not read: it refers to itself");
   }
   for (
-    const text of ["A='$A'\n", "A=x\nB=y\n", "A=\nB=$A\n", "# A=$A\nA=1\n", "A=1 # $A", "A=\\$A"]
+    const text of [
+      "A='$A'\n",
+      'A="$A"\n',
+      "A=x\nB=y\n",
+      "A=\nB=$A\n",
+      "# A=$A\nA=1\n",
+      "A=1 # $A",
+      "A=\\$A",
+    ]
   ) {
     assertEquals((await read(text)).warnings, [], text);
   }

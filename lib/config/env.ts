@@ -132,32 +132,53 @@ function withoutQuoted(text: string): string {
   );
 }
 
+/** How often a value is expanded, and how long it may become, before it is passed over. */
+const MAX_EXPANSIONS = 50;
+const MAX_EXPANDED = 64 * 1024;
+
+/** A variable, and its value in single quotes, in double quotes, or bare: what `@std/dotenv` expands. */
+const VARIABLE =
+  /^\s*(?:export\s+)?([^\s=#]+)\s*=[ \t]*(?:'((?:[^'\r]|\r\n)*)'|"((?:[^"\r]|\r\n)*)"|([^\r\n#]*))/gm;
+
+/** A reference as `@std/dotenv` has it: `${NAME}`, `${NAME:-default}`, `$NAME`, `$NAME:-default`. */
+const REFERENCE = /\$\{(.+?)(?::-(.+))?\}|(?<!\\)\$(\w+)(?::-(.+))?/g;
+
 /**
- * A variable whose references lead in a circle, which `@std/dotenv` would follow for ever; undefined where
- * none does. A value in single quotes is not expanded, but another that refers to it is, with all of it.
+ * Variables that `@std/dotenv` can't read, and why. It expands a value as long as there is a reference in it:
+ * for ever, where it leads to itself, by whatever way. And it asks the environment for a name that the file
+ * doesn't set, which ends the program where that isn't allowed.
  */
-function circularIn(text: string): string | undefined {
-  const refers = new Map<string, string[]>();
-  const expanded = new Set<string>();
-  for (
-    const [, name, single, double, bare] of text.matchAll(
-      /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=[ \t]*(?:'([^']*)'|"([^"]*)"|([^\r\n#]*))/gm,
-    )
-  ) {
-    const references = (single ?? double ?? bare).matchAll(/(?<!\\)\$(\w+)|\$\{(\w+)/g);
-    refers.set(name, [...references].map(([, plain, braced]) => plain ?? braced));
-    if (single === undefined) expanded.add(name);
+function unreadableIn(text: string): Map<string, string> {
+  const said = new Map<string, string>();
+  const bareNames = new Set<string>();
+  for (const [, name, single, double, bare] of text.matchAll(VARIABLE)) {
+    said.set(name, single ?? double ?? bare.trim());
+    if (bare) bareNames.add(name);
   }
-  const ends = new Set<string>();
-  const isCircular = (name: string, above: readonly string[]): boolean => {
-    if (ends.has(name)) return false;
-    if (above.includes(name)) return true;
-    const within = [...above, name];
-    if (refers.get(name)?.some((other) => isCircular(other, within))) return true;
-    ends.add(name);
-    return false;
-  };
-  return [...expanded].find((name) => isCircular(name, []));
+  const unreadable = new Map<string, string>();
+  for (const name of bareNames) {
+    let value = said.get(name)!;
+    let asked = "";
+    for (let round = 0; value.search(REFERENCE) !== -1; round++) {
+      if (round >= MAX_EXPANSIONS || value.length > MAX_EXPANDED) {
+        unreadable.set(name, "it refers to itself, by its own name or by another's");
+        break;
+      }
+      value = value.replace(REFERENCE, (_, braced, otherwise, plain, plainOtherwise) => {
+        const wanted = braced ?? plain;
+        try {
+          return said.get(wanted) ?? Deno.env.get(wanted) ?? otherwise ?? plainOtherwise ?? "";
+        } catch {
+          asked = wanted;
+          return "";
+        }
+      });
+    }
+    if (asked !== "") {
+      unreadable.set(name, `it refers to ${asked}, which this program may not read`);
+    }
+  }
+  return unreadable;
 }
 
 /** A file's variables; lines that are none are told. */
@@ -192,12 +213,13 @@ function parseEnv(path: string, text: string, warnings: string[]): Record<string
     );
   });
   let readable = text;
-  for (let name = circularIn(text); name !== undefined; name = circularIn(readable)) {
-    warnings.push(
-      `${path}: ${name} refers to itself, by $${name} or another's $…; it is not read.`,
-    );
+  for (const [name, why] of unreadableIn(text)) {
+    // Other programs' variables are their own business.
+    if (why.includes("itself") || /^(?:FD_BRIDGE_|DATABRICKS_)/.test(name)) {
+      warnings.push(`${path}: ${name} is not read: ${why}.`);
+    }
     readable = readable.replace(
-      new RegExp(`^\\s*(?:export\\s+)?${name}\\s*=.*$`, "gm"),
+      new RegExp(`^\\s*(?:export\\s+)?${name.replace(/\W/g, "\\$&")}\\s*=.*$`, "gm"),
       "",
     );
   }
