@@ -328,6 +328,13 @@ Deno.test("key add prints a key once and writes its hash, list shows limits, rem
   assertStringIncludes((gone as Error).message, "ada has no key in /team/keys.json: nobody has.");
 });
 
+Deno.test("parseCommandLine() takes limits as large as people give", () => {
+  const limits = ["--tokens-per-day", "50000000", "--requests-per-minute", "6000"];
+  const line = parseCommandLine(["key", "add", "ada", "--client-keys", "k.json", ...limits]);
+  readConfig(settings(line, { process: {} }));
+  assertEquals(line.flags["tokens-per-day"], "50000000");
+});
+
 Deno.test("key add refuses names and limits that a bridge couldn't read", async () => {
   const files: Record<string, string> = {};
   for (const [name, flags] of [["a b", {}], ["ada", { "dollars-per-day": "ten" }]] as const) {

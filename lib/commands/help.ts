@@ -15,7 +15,7 @@ const GROUPS: readonly { readonly title: string; readonly flags: readonly string
     title: "Server",
     flags: ["port", "host", "client-key", "allow-origin", "allow-host", "page", "max-body"],
   },
-  { title: "Several bridges", flags: ["client-keys", "store", "store-key"] },
+  { title: "For a team", flags: ["client-keys", "store", "store-key"] },
   { title: "Files", flags: ["models", "env-file"] },
   { title: "Log", flags: ["log-level", "log-format"] },
   {

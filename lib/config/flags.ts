@@ -357,14 +357,14 @@ export const FLAGS: readonly Flag[] = [
   },
   {
     name: "requests-per-minute",
-    kind: "count",
+    kind: "text",
     value: "N",
     help: "With `add`: how many requests",
     commands: ["key"],
   },
   {
     name: "tokens-per-day",
-    kind: "count",
+    kind: "text",
     value: "N",
     help: "With `add`: how many tokens, of prompts and answers",
     commands: ["key"],
