@@ -42,6 +42,7 @@ import { parseBody, readText } from "./request.ts";
 import { enrichStream, readThrough, type StreamSource } from "./sse.ts";
 import { LateCore, NO_OUTCOME, Translator } from "./translator.ts";
 import { admitTo, credentialsOf, gatewayHeaders } from "./upstream.ts";
+import { within } from "./within.ts";
 
 /** The headers of every stream. `no-transform` and `x-accel-buffering` keep proxies from holding it back. */
 const STREAM_HEADERS: Readonly<Record<string, string>> = {
@@ -325,7 +326,7 @@ async function streamAnswer(
 ): Promise<Response> {
   const { app, exchange, client, dialect } = context;
   const { heartbeat } = app.config;
-  const begun = await within(answering, heartbeat);
+  const begun = heartbeat === 0 ? await answering : await within(answering, heartbeat);
   const answer = begun ? toSource(begun) : lateAnswer(answering, context.controller);
   const encoder = client.encoder(dialect);
   const core = new LateCore(
@@ -353,20 +354,6 @@ async function streamAnswer(
     },
   });
   return new Response(answer.body.pipeThrough(stream), { headers: STREAM_HEADERS });
-}
-
-/** The promised value if it comes in time; undefined while it is still to come. A time of 0 waits for it. */
-async function within<T>(promise: Promise<T>, time: number): Promise<T | undefined> {
-  if (time === 0) return await promise;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), time);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** An answer with a body that can be piped, there already or still to come. */

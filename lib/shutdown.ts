@@ -8,6 +8,7 @@
 import type { RunningApp } from "./app.ts";
 import { BridgeError } from "./errors.ts";
 import type { SignalName, System } from "./system/system.ts";
+import { within } from "./within.ts";
 
 /**
  * A signal that follows another within this time is the same one: shells, process groups and launchers
@@ -89,7 +90,7 @@ async function ending(
         config.drainTime / 1000
       } s; Ctrl-C again ends at once`,
     );
-    await inTime(further.promise, config.drainTime);
+    await within(further.promise, config.drainTime);
   }
   const running = app.running();
   log.info(
@@ -102,7 +103,7 @@ async function ending(
   app.page?.close();
   const finished = server.shutdown();
   if (
-    await inTime(Promise.race([finished.then(() => true), further.promise]), config.shutdownTime)
+    await within(Promise.race([finished.then(() => true), further.promise]), config.shutdownTime)
   ) {
     return 0;
   }
@@ -114,20 +115,7 @@ async function ending(
       { code: "shutdown" },
     ),
   );
-  await inTime(finished.then(() => true), LAST_WORDS);
+  await within(finished.then(() => true), LAST_WORDS);
   if (cut > 0) log.warn(`ended: ${cut} ${cut === 1 ? "answer was" : "answers were"} cut off`);
   return cut > 0 ? 1 : 0;
-}
-
-/** The promised value if it comes in time, else undefined. */
-async function inTime<T>(promise: Promise<T>, time: number): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), time);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
