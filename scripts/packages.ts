@@ -23,7 +23,7 @@ export interface PackageOptions {
 export const WINGET_SCHEMA = "1.6.0";
 
 /** The name in winget: publisher and package. */
-export const WINGET_ID = REPOSITORY.replace("/", ".");
+export const WINGET_ID: string = REPOSITORY.replace("/", ".");
 
 const WINDOWS = findTarget("x86_64-pc-windows-msvc");
 
