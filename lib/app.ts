@@ -4,6 +4,7 @@
  * @module
  */
 
+import { createHmac } from "node:crypto";
 import { Negotiator } from "./adapt/negotiator.ts";
 import { RetryLoopGuard } from "./adapt/retry_loop_guard.ts";
 import { ToolCallCache } from "./adapt/tool_call_cache.ts";
@@ -124,6 +125,9 @@ export function createApp(options: AppOptions): RunningApp {
   const negotiator = new Negotiator();
   const calls = new ToolCallCache();
   const { store } = options;
+  // Who reads the file of keys could make an admin's cookie of its hash, but for this secret.
+  const secret = config.storeKey ?? crypto.randomUUID();
+  const sealed = (hash: string) => createHmac("sha256", secret).update(hash).digest("hex");
   const shutdown = new AbortController();
   let draining = false;
   const app: App = {
@@ -159,8 +163,8 @@ export function createApp(options: AppOptions): RunningApp {
         requests,
         usage: options.usage,
         loopback: isLoopback(config.host),
-        keys: () => pageKeys(options),
-        keyOf: options.keys && hashOfKey,
+        keys: () => pageKeys(options, sealed),
+        keyOf: options.keys && ((key) => sealed(hashOfKey(key))),
         health: () => ({ rows: healthRows(app, store), learned: learnedWords(negotiator) }),
         runDoctor: options.runDoctor,
       })
@@ -182,13 +186,16 @@ export function createApp(options: AppOptions): RunningApp {
 }
 
 /** The keys that open the page: those of admins, by their hashes, where each client has a key. */
-function pageKeys({ keys, own, config }: AppOptions): string[] {
+function pageKeys(
+  { keys, own, config }: AppOptions,
+  sealed: (hash: string) => string,
+): string[] {
   if (keys === undefined) {
     return [own?.key.value ?? config.clientKey].filter((key) => key !== undefined);
   }
   const admins = keys.keys.filter(({ admin }) => admin === true).map(({ hash }) => hash);
-  // Without an admin the page is closed, and no hash is that.
-  return admins.length > 0 ? admins : ["nobody"];
+  // Without an admin the page is closed: nobody has a key with that hash, and nobody can make its cookie.
+  return (admins.length > 0 ? admins : ["nobody"]).map(sealed);
 }
 
 /** How the bridge is, for its page. */

@@ -367,3 +367,39 @@ Deno.test("the page opens to an admin's key, and to no other; without an admin t
   assertEquals(await opens(ADA), false);
   assertEquals(await opens(ADA, plain), false);
 });
+
+Deno.test("admit() reserves for every answer that is asked for, and nothing less than a token", async () => {
+  const client = { name: "ada", hash: "", tokensPerDay: 1_000 };
+  for (
+    const body of [
+      { max_tokens: 100, n: 128 },
+      { max_tokens: -9e6 },
+      { max_tokens: 0 },
+      { generationConfig: { maxOutputTokens: -1, candidateCount: 2 } },
+    ]
+  ) {
+    const counters = new MemoryCounters();
+    const ask = { ...ASK, key: client, body };
+    await assertRejects(() => admit(ask, counters), BridgeError, "1000 tokens a day");
+  }
+});
+
+Deno.test("the page's cookie can't be made of what the file of keys says", async () => {
+  const cookie = async (key: string) => {
+    const bytes = new TextEncoder().encode(`fd-bridge page\n${key}`);
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+    return `fd_bridge_page_8080=${hash}`;
+  };
+  for (const text of [fileOf({ name: "ada" }), fileOf({ name: "root", admin: true })]) {
+    const { ring } = await ringOf(text);
+    const { route } = testBridge({ keys: ring, usage: { add() {}, groups: () => [] } });
+    for (const known of ["nobody", hashOfKey(ROOT)]) {
+      const headers = { cookie: await cookie(known), host: "127.0.0.1:8080" };
+      const response = await route(
+        new Request("http://127.0.0.1:8080/api/requests", { headers }),
+      );
+      assertEquals(response.status, 401);
+      await response.text();
+    }
+  }
+});

@@ -8,7 +8,7 @@
 
 import { maxTokensOf } from "../adapt/adjustments.ts";
 import { BridgeError } from "../errors.ts";
-import type { JsonObject } from "../json.ts";
+import { isObject, type JsonObject } from "../json.ts";
 import { type Cost, costOf, type Price } from "../observe/cost.ts";
 import type { Tokens } from "../observe/tokens.ts";
 import type { Counters } from "../store/counters.ts";
@@ -85,7 +85,7 @@ export async function admit(ask: Ask, counters: Counters, now = Date.now()): Pro
     }
   }
   const input = Math.ceil(length / CHARACTERS);
-  const output = maxTokensOf(body) ?? USUAL_ANSWER;
+  const output = mostTokensOf(body);
   const endsAt = (day + 1) * DAY;
   const reserves: { readonly name: string; readonly amount: number }[] = [];
   const giveBack = () => {
@@ -130,6 +130,16 @@ export async function admit(ask: Ask, counters: Counters, now = Date.now()): Pro
       void counters.add(`${key.name} dollars ${day}`, cost.total, endsAt);
     }
   };
+}
+
+/** What all answers to a request may have together, in tokens. */
+function mostTokensOf(body: JsonObject): number {
+  const config = isObject(body.generationConfig) ? body.generationConfig : {};
+  const most = maxTokensOf(body);
+  const answers = Number(body.n ?? config.candidateCount ?? 1);
+  // A number that no request can mean gives nothing back.
+  return (most !== undefined && most >= 1 && Number.isFinite(most) ? most : USUAL_ANSWER) *
+    (answers >= 1 && Number.isFinite(answers) ? answers : 1);
 }
 
 function exceeded(

@@ -218,7 +218,9 @@ export class Exchange {
     const tokens = readTokens(outcome.usage);
     const price = tokens && this.model ? this.#recorder.price?.(this.model) : undefined;
     const cost = tokens && price ? costOf(tokens, price) : undefined;
-    this.settle?.(tokens, cost, this.pieces);
+    // The prompt is paid for where the gateway has not refused it, whoever has counted what.
+    const isPaid = outcome.status < 400 || outcome.status === 499;
+    this.settle?.(tokens, cost, isPaid ? Math.max(this.pieces, 1) : this.pieces);
     const record = this.#record(outcome, duration, tokens, cost);
 
     metrics.count("fd_bridge_requests_total", { path: this.#path, status: String(outcome.status) });

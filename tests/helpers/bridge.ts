@@ -5,7 +5,7 @@
  * @module
  */
 
-import { createApp, type RunningApp } from "../../lib/app.ts";
+import { type AppOptions, createApp, type RunningApp } from "../../lib/app.ts";
 import { readConfig, settings } from "../../lib/config/config.ts";
 import { parseCommandLine } from "../../lib/config/command_line.ts";
 import { type Client, createClient } from "../../lib/gateway/client.ts";
@@ -46,6 +46,8 @@ export interface TestBridgeOptions {
   readonly store?: SharedStore;
   /** The keys of clients. */
   readonly keys?: KeyRing;
+  /** Adds up tokens and cost, and so there is a page. */
+  readonly usage?: AppOptions["usage"];
 }
 
 /** A bridge under test. */
@@ -177,7 +179,7 @@ export function listeningBridge(
 }
 
 function assemble(
-  { flags = [], env = {}, models = OWN_MODELS, store, keys }: TestBridgeOptions,
+  { flags = [], env = {}, models = OWN_MODELS, store, keys, usage }: TestBridgeOptions,
   gateway: string,
   own?: Client,
 ): { bridge: RunningApp; log: () => string } {
@@ -193,7 +195,17 @@ function assemble(
   const list = parseModels(text, "models.json");
   const catalog = () => list;
   const client = own ?? createClient(config);
-  const bridge = createApp({ config, gateway, version: "test", catalog, log, client, store, keys });
+  const bridge = createApp({
+    config,
+    gateway,
+    version: "test",
+    catalog,
+    log,
+    client,
+    store,
+    keys,
+    usage,
+  });
   return { bridge, log: () => lines.join("") };
 }
 
