@@ -7,7 +7,6 @@
 
 import denoConfig from "./deno.json" with { type: "json" };
 import embeddedModels from "./models.json" with { type: "json" };
-import { wrapAtTerminal } from "./lib/system/wrap.ts";
 import { loadStart, runCommand, runsWithoutSettings } from "./lib/commands/mod.ts";
 import { prepareServe } from "./lib/commands/serve.ts";
 import { parseCommandLine } from "./lib/config/command_line.ts";
@@ -15,6 +14,7 @@ import { BridgeError, maskSecrets } from "./lib/errors.ts";
 import { explainListenError } from "./lib/listen.ts";
 import { untilShutdown } from "./lib/shutdown.ts";
 import { createSystem } from "./lib/system/machine.ts";
+import { wrapAtTerminal } from "./lib/system/wrap.ts";
 
 async function main(args: string[]): Promise<number> {
   const system = createSystem(denoConfig.version, JSON.stringify(embeddedModels));

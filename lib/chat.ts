@@ -16,6 +16,7 @@ import { withCacheMarks } from "./adapt/prompt_cache.ts";
 import { type ConversationCalls, conversationOf, ownerOf } from "./adapt/tool_call_cache.ts";
 import { CALL_CUT_OFF } from "./adapt/retry_loop_guard.ts";
 import { ownRetries } from "./adapt/retrying_clients.ts";
+import { type Answer, lateAnswer, readJson, toSource } from "./answer_body.ts";
 import type { App } from "./app.ts";
 import { chatSurface } from "./dialects/chat/mod.ts";
 import type {
@@ -32,14 +33,13 @@ import { ChunkEnricher } from "./enrich/chunks.ts";
 import { CompletionCollector } from "./enrich/completion.ts";
 import { missingStops, StopEncoder } from "./enrich/stop.ts";
 import { BridgeError } from "./errors.ts";
-import { gatewayError, isErrorBody } from "./gateway/errors.ts";
-import type { GatewayAnswer } from "./gateway/gateway.ts";
+import { gatewayError } from "./gateway/errors.ts";
 import { authorize, refusesToken, withRemedy } from "./gateway/tokens/mod.ts";
-import { isAnswerPiece, isObject, type JsonObject } from "./json.ts";
+import { isObject, type JsonObject } from "./json.ts";
 import { routeOf, suggestModel } from "./models/catalog.ts";
 import type { Exchange } from "./observe/exchange.ts";
 import { parseBody, readText } from "./request.ts";
-import { enrichStream, readThrough, type StreamSource } from "./sse.ts";
+import { enrichStream, readThrough } from "./sse.ts";
 import { LateCore, NO_OUTCOME, Translator } from "./translator.ts";
 import { admitTo, credentialsOf, gatewayHeaders } from "./upstream.ts";
 import { within } from "./within.ts";
@@ -56,9 +56,6 @@ const ANTHROPIC_HEADERS = ["anthropic-version", "anthropic-beta"];
 
 /** The version that Anthropic's API demands, where a client of another dialect names none. */
 const ANTHROPIC_VERSION = "2023-06-01";
-
-/** The gateway's answer, once it has begun. */
-type Answer = Extract<GatewayAnswer, { ok: true }>;
 
 /** One request on its way. */
 interface ExchangeContext {
@@ -356,48 +353,6 @@ async function streamAnswer(
   return new Response(answer.body.pipeThrough(stream), { headers: STREAM_HEADERS });
 }
 
-/** An answer with a body that can be piped, there already or still to come. */
-interface BodySource extends StreamSource {
-  readonly body: ReadableStream<Uint8Array>;
-}
-
-function toSource({ response, failure }: Answer): BodySource {
-  return { response, failure, body: response.body ?? new Blob().stream() };
-}
-
-/** An answer that is still to come, as a body that ends with its failure. */
-function lateAnswer(answering: Promise<Answer>, controller: AbortController): BodySource {
-  let answer: Answer | undefined;
-  let failure: unknown;
-  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  const body = new ReadableStream<Uint8Array>({
-    async pull(target) {
-      try {
-        answer ??= await answering;
-        reader ??= toSource(answer).body.getReader();
-        const { done, value } = await reader.read();
-        if (!done) return target.enqueue(value);
-      } catch (cause) {
-        failure = cause;
-      }
-      target.close();
-    },
-    async cancel(reason) {
-      controller.abort(reason);
-      await reader?.cancel(reason);
-    },
-  });
-  // It is told by pull(); nobody may be there to ask, and it must not end the program.
-  answering.catch(() => {});
-  return {
-    body,
-    get response() {
-      return answer?.response;
-    },
-    failure: () => failure ?? answer?.failure(),
-  };
-}
-
 /** Records how a stream ended. */
 function endStream(context: ExchangeContext, core: StreamCore, clientLeft: boolean): void {
   const { exchange } = context;
@@ -478,50 +433,4 @@ async function readToEnd(
   const source = toSource(answer);
   await readThrough(source.body, { core, source, signal: app.shutdown });
   controller.signal.throwIfAborted();
-}
-
-/** The longest answer that is read as a whole, in bytes: 64 Mi. */
-const MAX_ANSWER = 64 * 1024 * 1024;
-
-/**
- * The JSON object of a complete answer.
- *
- * @throws {BridgeError} kind `gateway`, where it is something else, in its words; `interrupted`, where it breaks off; `overflow`, where it is too long.
- */
-async function readJson(
-  { response, failure }: Answer,
-  secrets: readonly string[],
-): Promise<JsonObject> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const piece of response.body ?? []) {
-    text += decoder.decode(piece, { stream: true });
-    if (text.length > MAX_ANSWER) {
-      throw new BridgeError(
-        "overflow",
-        `The gateway sent an answer of more than ${MAX_ANSWER} bytes.`,
-      );
-    }
-  }
-  const cause = failure();
-  if (cause?.kind === "timeout") throw cause;
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    // Told below.
-  }
-  // A piece of an answer is not repeated in an error, and so not in the log.
-  if (!isObject(body) && (cause !== undefined || isAnswerPiece(text))) throw brokenOff(cause);
-  if (isObject(body) && (body.object === "response" || !isErrorBody(body))) return body;
-  const { status, headers } = response;
-  throw gatewayError(status, isObject(body) ? body : text, { headers, secrets });
-}
-
-function brokenOff(cause: unknown): BridgeError {
-  return new BridgeError(
-    "interrupted",
-    "The gateway's answer broke off before it was complete. Ask again if you need it.",
-    { code: "answer_interrupted", headers: { "x-should-retry": "false" }, cause },
-  );
 }

@@ -10,13 +10,11 @@ import type { JsonObject } from "./json.ts";
 import { admit } from "./keys/mod.ts";
 import type { Exchange } from "./observe/exchange.ts";
 
-/** A client's headers that are passed on (`gateway.md`): those that tag a request or route it. */
-const PASSED_HEADERS = [
-  "databricks-ai-gateway-request-tags",
-  "databricks-model-provider-service",
-  "databricks-model-service-parent-schema",
-  "x-databricks-workspace-id",
-];
+/** A client's headers that are passed on (`gateway.md`): those that tag a request. */
+const TAGS = ["databricks-ai-gateway-request-tags", "x-databricks-workspace-id"];
+
+/** Those that route it: not from a client whose key may ask some models only, for they lead to others. */
+const ROUTES = ["databricks-model-provider-service", "databricks-model-service-parent-schema"];
 
 /**
  * Who asks. A bridge with tokens of its own takes its key, which the router has checked.
@@ -38,8 +36,8 @@ export function credentialsOf(headers: Headers, app: App): Credentials {
 }
 
 /**
- * Lets a request through the limits of its client's key, where there are keys; the exchange settles with them
- * at its end.
+ * Checks a request against the limits of its client's key, where clients have keys; the exchange settles them
+ * when it ends.
  *
  * @throws {BridgeError} kind `forbidden` for a model that the key may not ask, `limit` over a limit.
  */
@@ -53,15 +51,14 @@ export async function admitTo(
   const { model } = exchange;
   if (key === undefined || model === undefined) return;
   const price = app.price?.(model);
-  const length = Number(headers.get("content-length")) || JSON.stringify(body).length;
-  exchange.settle = await admit({ key, model, body, length, price }, app.counters);
+  exchange.settle = await admit({ key, model, body, price }, app.counters);
 }
 
 /** What the gateway is told beside the body. A client's other headers are its own business. */
 export function gatewayHeaders(
   from: Headers,
   stream: boolean,
-  { userAgent }: App,
+  { userAgent, keys }: App,
 ): Record<string, string> {
   const client = from.get("user-agent");
   const headers: Record<string, string> = {
@@ -71,7 +68,8 @@ export function gatewayHeaders(
     "accept-encoding": "identity",
     "user-agent": client ? `${client} ${userAgent}` : userAgent,
   };
-  for (const name of PASSED_HEADERS) {
+  const limited = keys?.find(shownCredentials(from).key)?.models !== undefined;
+  for (const name of limited ? TAGS : [...TAGS, ...ROUTES]) {
     const value = from.get(name);
     if (value) headers[name] = value;
   }

@@ -11,11 +11,13 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { checkTeam } from "../lib/commands/doctor_settings.ts";
 import { key } from "../lib/commands/key.ts";
 import { parseCommandLine } from "../lib/config/command_line.ts";
 import { exposure, readConfig, settings } from "../lib/config/config.ts";
 import { BridgeError, maskSecrets } from "../lib/errors.ts";
 import type { Start } from "../lib/system/system.ts";
+import { freePort } from "./helpers/redis.ts";
 import { testMachine } from "./helpers/machine.ts";
 import type { JsonObject } from "../lib/json.ts";
 import {
@@ -90,6 +92,10 @@ const BROKEN: readonly (readonly [text: string, where: string])[] = [
   ['{"keys": [\n{"name": "a b", "hash": ""}]}', "keys.json:2:10: expected a name"],
   ['{"keys": [{"name": "a", "hash": "plain-key"}]}', "expected a SHA-256 hash"],
   [fileOf({ name: "ada" }, { name: "ada" }), "there are two keys named ada"],
+  [
+    fileOf({ name: "ada" }, { name: "bob", hash: hashOfKey(ADA) }),
+    "bob has the key of another entry",
+  ],
   [fileOf({ name: "ada", tokensPerDay: -1 }), "expected a number from 0 on"],
   [fileOf({ name: "ada" }).replace('"hash"', '"limit": 1, "hash"'), 'there is no field "limit"'],
 ];
@@ -137,7 +143,11 @@ Deno.test("KeyRing.open() says how to make a file that isn't there", async () =>
   assertStringIncludes(error.message, "fd-bridge key add NAME --client-keys k.json");
 });
 
-const ASK = { model: KIMI, body: { max_tokens: 100 }, length: 300 };
+/** A request that reserves 100 tokens for its 300 characters, and 100 for its answer. */
+const ASK = {
+  model: KIMI,
+  body: { max_tokens: 100, messages: [{ role: "user", content: "x".repeat(240) }] },
+};
 
 Deno.test("admit() lets exactly as many requests a minute through, under 50 at once", async () => {
   const counters = new MemoryCounters();
@@ -259,6 +269,18 @@ Deno.test("POST refuses a model that a key may not ask, in the client's dialect,
   const one = await route(new Request(`http://127.0.0.1:8080/models/${KIMI}`, { headers }));
   assertEquals(one.status, 404);
   await one.text();
+});
+
+Deno.test("POST hands no header on that routes elsewhere, from a key that may ask some models only", async () => {
+  const { post, requests } = await keyedBridge(
+    fileOf({ name: "ada", models: ["databricks-kimi-*"] }, { name: "bob" }),
+  );
+  const route = "databricks-model-provider-service";
+  for (const key of [ADA, BOB]) {
+    const headers = { authorization: `Bearer ${key}:${TOKEN}`, [route]: "somebody-else" };
+    await (await post("/chat/completions", HELLO, { headers })).text();
+  }
+  assertEquals(requests.map(({ headers }) => headers[route]), [undefined, "somebody-else"]);
 });
 
 Deno.test("POST answers 429 over a limit, in the client's dialect, until the window ends", async () => {
@@ -402,4 +424,39 @@ Deno.test("the page's cookie can't be made of what the file of keys says", async
       await response.text();
     }
   }
+});
+
+Deno.test("checkTeam() tells the doctor of keys and a store that can't be used, and of those that can", async () => {
+  const files: Record<string, string> = {
+    "/keys.json": fileOf({ name: "ada" }),
+    "/broken.json": "{",
+  };
+  const looked = async (...args: string[]) => {
+    const { system } = testMachine({ files, env: { HOME: "/home/ada" } });
+    const config = readConfig(settings(parseCommandLine(args), { process: {} }));
+    const found: [string, string, string][] = [];
+    const report = {
+      add: (_group: string, { name, status, detail }: Record<string, string>) =>
+        found.push([name, status, detail]),
+    };
+    await checkTeam({ system } as unknown as Start, config, report as never);
+    return found;
+  };
+  assertEquals(await looked(), []);
+  assertEquals(await looked("--client-keys", "/keys.json"), [
+    ["client-keys", "ok", "1 in /keys.json."],
+  ]);
+  const [[, status, detail]] = await looked("--client-keys", "/broken.json");
+  assertEquals(status, "fail");
+  assertStringIncludes(detail, "/broken.json:1:2");
+  const port = freePort();
+  const secret = ["--store-key", "the secret of all bridges"];
+  const [[name, gone, why]] = await looked(
+    "--store",
+    `redis://:s3cret@127.0.0.1:${port}`,
+    ...secret,
+  );
+  assertEquals([name, gone], ["store", "fail"]);
+  assertStringIncludes(why, `The store at redis://127.0.0.1:${port}/0 can't be reached`);
+  assert(!why.includes("s3cret"));
 });

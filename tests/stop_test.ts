@@ -141,6 +141,33 @@ Deno.test("StopEncoder drops calls behind the sequence", () => {
   assertEquals([choice.finish_reason, choice.stop_reason], ["stop", "END"]);
 });
 
+Deno.test("StopEncoder ends an answer well that breaks off behind its stop sequence", () => {
+  const error = new BridgeError("interrupted", "broke off");
+  const run = (...chunks: JsonObject[]) => {
+    const collector = new CompletionCollector();
+    let ended = "";
+    const encoder = new StopEncoder({
+      heartbeat: "",
+      chunk: (one) => collector.chunk(one),
+      end: () => ended = "end",
+      error: () => ended = "error",
+    }, ["END"]);
+    for (const one of chunks) encoder.chunk(one);
+    encoder.error(error);
+    return { ended, choices: collector.completion().choices as JsonObject[] };
+  };
+  const broken = run(chunk({ content: "a END b" }));
+  assertEquals(broken.ended, "end");
+  assertEquals([broken.choices[0].finish_reason, broken.choices[0].stop_reason], ["stop", "END"]);
+  assertEquals(run(chunk({ content: "a END b" }), chunk({}, "stop")).ended, "end");
+  assertEquals(
+    run(chunk({ content: "a END" }, null, 0), chunk({ content: "b" }, null, 1)).ended,
+    "error",
+  );
+  assertEquals(run(chunk({ content: "a EN" })).ended, "error");
+  assertEquals(run().ended, "error");
+});
+
 const STEPS: readonly Step[] = [
   { do: "text", text: "one EN" },
   { do: "text", text: "D two" },

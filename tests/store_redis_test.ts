@@ -101,12 +101,27 @@ function twoBridges(stores: readonly SharedStore[]) {
   return { bridges, missing };
 }
 
-redisTest("ten turns with tools and signed reasoning, each by the other bridge", async () => {
-  await using redis = await startRedis();
+/** A store, and two bridges that share it. */
+async function startPair(flags: readonly string[] = []) {
+  const redis = await startRedis(flags);
   const url = `redis://127.0.0.1:${redis.port}`;
-  using one = await connect(url);
-  using two = await connect(url);
-  const { bridges, missing } = twoBridges([one.store, two.store]);
+  const [one, two] = [await connect(url), await connect(url)];
+  return {
+    redis,
+    one,
+    two,
+    ...twoBridges([one.store, two.store]),
+    async [Symbol.asyncDispose]() {
+      one.store.close();
+      two.store.close();
+      await redis[Symbol.asyncDispose]();
+    },
+  };
+}
+
+redisTest("ten turns with tools and signed reasoning, each by the other bridge", async () => {
+  await using pair = await startPair();
+  const { redis, one, two, bridges, missing } = pair;
   const conversation = new Conversation();
   for (let turn = 0; turn < 10; turn++) await conversation.turn(bridges[turn % 2].post);
   assertEquals(missing, []);
@@ -149,11 +164,8 @@ redisTest(
 );
 
 redisTest("the store is killed and started again in the middle of a conversation", async () => {
-  await using redis = await startRedis();
-  const url = `redis://127.0.0.1:${redis.port}`;
-  using one = await connect(url);
-  using two = await connect(url);
-  const { bridges, missing } = twoBridges([one.store, two.store]);
+  await using pair = await startPair();
+  const { redis, one, two, bridges, missing } = pair;
   const conversation = new Conversation();
   await conversation.turn(bridges[0].post);
   await conversation.turn(bridges[1].post);
@@ -195,11 +207,8 @@ redisTest("a store that sleeps holds no request up for long", async () => {
 });
 
 redisTest("a store that is full still gives what it has", async () => {
-  await using redis = await startRedis(["--maxmemory-policy", "noeviction"]);
-  const url = `redis://127.0.0.1:${redis.port}`;
-  using one = await connect(url);
-  using two = await connect(url);
-  const { bridges, missing } = twoBridges([one.store, two.store]);
+  await using pair = await startPair(["--maxmemory-policy", "noeviction"]);
+  const { redis, two, bridges, missing } = pair;
   const conversation = new Conversation();
   await conversation.turn(bridges[0].post);
   await until("it is stored", async () => (await redis.tell("DBSIZE")).trim() !== ":0");

@@ -211,12 +211,17 @@ function remember(store: FakeStore, workspace = "https://w", secret = SECRET) {
   };
 }
 
+/** The same, connected. */
+async function rememberBy(store: FakeStore) {
+  const bridge = remember(store);
+  await bridge.connection.connect();
+  return bridge;
+}
+
 Deno.test("SharedMemory brings a call that another bridge has seen, to its owner alone", async () => {
   const store = new FakeStore();
-  using first = remember(store);
-  using second = remember(store);
-  await first.connection.connect();
-  await second.connection.connect();
+  using first = await rememberBy(store);
+  using second = await rememberBy(store);
   first.calls.scope(SCOPE).set(CALL, { fields: { thoughtSignature: "c2ln" } });
   for (
     const other of [
@@ -238,8 +243,7 @@ Deno.test("SharedMemory brings a call that another bridge has seen, to its owner
 
 Deno.test("SharedMemory asks for what it doesn't know, in one round trip", async () => {
   const store = new FakeStore();
-  using bridge = remember(store);
-  await bridge.connection.connect();
+  using bridge = await rememberBy(store);
   bridge.calls.scope(SCOPE).set(CALL, { fields: {} });
   await until("it is stored", () => store.entries.size === 1);
   store.commands.length = 0;
@@ -255,10 +259,8 @@ Deno.test("SharedMemory asks for what it doesn't know, in one round trip", async
 
 Deno.test("SharedMemory forgets in the store what a refusal says about a conversation", async () => {
   const store = new FakeStore();
-  using first = remember(store);
-  using second = remember(store);
-  await first.connection.connect();
-  await second.connection.connect();
+  using first = await rememberBy(store);
+  using second = await rememberBy(store);
   first.calls.scope(SCOPE).set(CALL, { fields: { thoughtSignature: "c2ln" } });
   first.calls.scope(SCOPE).clear();
   await until("it is gone", () => store.entries.size === 0);
@@ -316,8 +318,7 @@ Deno.test("SharedMemory spares every bridge the refusal that one of them has met
 
 Deno.test("SharedMemory keeps what a bridge has learned since from what the store still has", async () => {
   const store = new FakeStore();
-  using bridge = remember(store);
-  await bridge.connection.connect();
+  using bridge = await rememberBy(store);
   const adjustment = { type: "drop", path: "seed" } as const;
   const learned = (at: number) => ({
     workspace: "https://w",

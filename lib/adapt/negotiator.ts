@@ -9,10 +9,19 @@
 import type { DialectName } from "../dialects/dialect.ts";
 import type { JsonObject } from "../json.ts";
 import { type Catalog, type Route, surfaceRoute } from "../models/catalog.ts";
+import {
+  AdjustmentMemory,
+  isDetour,
+  type LearnedModel,
+  MAX_ADJUSTMENTS,
+  replaces,
+} from "./adjustment_memory.ts";
 import { type Adjustment, applyAdjustment, describeAdjustment } from "./adjustments.ts";
 import { type GatewayRefusal, inferAll } from "./inference.ts";
 import { type Inferred, isGptName } from "./refusals.ts";
 
+export { LIFETIME, MAX_ADJUSTMENTS } from "./adjustment_memory.ts";
+export type { LearnedModel } from "./adjustment_memory.ts";
 export { type Adjustment, describeAdjustment } from "./adjustments.ts";
 export type { GatewayRefusal } from "./inference.ts";
 
@@ -65,46 +74,6 @@ export interface NegotiatorOptions {
 /** How often one request is sent again because of what a refusal said. */
 export const MAX_ROUNDS = 5;
 
-/** How many models' adjustments are kept; the ones that were inferred first go first. */
-const MAX_MODELS = 1000;
-
-/** How many adjustments are kept for one model; the oldest go first. */
-export const MAX_ADJUSTMENTS = 64;
-
-/** How long an adjustment is kept, in milliseconds. */
-export const LIFETIME = 60 * 60 * 1000;
-
-/** One adjustment in memory. */
-interface Remembered {
-  readonly adjustment: Adjustment;
-  /** When it was inferred, in milliseconds. */
-  readonly at: number;
-}
-
-/** What is remembered about a model in a workspace, as it is shared with other bridges. */
-export interface LearnedModel {
-  /** The gateway's base. */
-  readonly workspace: string;
-  /** The model as clients ask for it. */
-  readonly model: string;
-  /** When it was changed, in milliseconds. */
-  readonly at: number;
-  /** The adjustments, and when each was inferred. */
-  readonly adjustments: readonly { readonly adjustment: Adjustment; readonly at: number }[];
-  /** The places that refused to serve the model, and when. */
-  readonly left: readonly (readonly [place: string, at: number])[];
-}
-
-/** What is remembered about a model in a workspace. */
-interface Memory {
-  readonly model: string;
-  adjustments: Remembered[];
-  /** The places, surface and dialect, that refused to serve the model, and when. */
-  readonly left: Map<string, number>;
-  /** When it was changed, in milliseconds. */
-  changedAt: number;
-}
-
 /**
  * Infers adjustments from refusals and remembers them, by workspace and model.
  *
@@ -126,14 +95,13 @@ interface Memory {
  * ```
  */
 export class Negotiator {
-  readonly #memories = new Map<string, Memory>();
-  readonly #now: () => number;
-  /** Is told what is remembered about a model when that has changed, to share it with other bridges. */
+  readonly #memory: AdjustmentMemory;
+  /** Called with what is remembered about a model when that changes, to share it with other bridges. */
   onChange?: (learned: LearnedModel) => void;
 
   /** Makes a negotiator that remembers nothing yet. */
   constructor({ now = Date.now }: NegotiatorOptions = {}) {
-    this.#now = now;
+    this.#memory = new AdjustmentMemory(now);
   }
 
   /**
@@ -154,7 +122,7 @@ export class Negotiator {
       catalog,
       ...options,
     };
-    for (const { adjustment } of this.#remembered(plan)?.adjustments ?? []) {
+    for (const adjustment of this.#memory.adjustments(plan)) {
       const next = adjust(plan, adjustment);
       if (!isDetour(adjustment) || fits(next)) plan = next;
     }
@@ -189,10 +157,9 @@ export class Negotiator {
       if (adjustments.some(({ type }) => type === "surface")) {
         next = { ...next, firstRefusal: plan.firstRefusal ?? refusal };
       }
-      for (const adjustment of adjustments) {
-        if (!adjustment.once) this.#remember(plan, adjustment);
-      }
-      this.#tell(plan);
+      const lasting = adjustments.filter(({ once }) => !once);
+      for (const adjustment of lasting) this.#memory.remember(plan, adjustment);
+      if (lasting.length > 0) this.onChange?.(this.#memory.learned(plan)!);
       return { adjustments, plan: { ...next, rounds: plan.rounds + 1 } };
     }
     return undefined;
@@ -203,23 +170,15 @@ export class Negotiator {
    *
    * @param learned What it remembers.
    */
-  merge({ workspace, model, at, adjustments, left }: LearnedModel): void {
-    const key = { workspace, model };
-    if ((this.#fresh(keyOf(key))?.changedAt ?? -1) >= at) return;
-    const memory = this.#memory(key);
-    memory.adjustments = adjustments.slice(-MAX_ADJUSTMENTS);
-    for (const [place, when] of left) memory.left.set(place, when);
-    memory.changedAt = at;
-    this.#fresh(keyOf(key));
+  merge(learned: LearnedModel): void {
+    this.#memory.merge(learned);
   }
 
   /** Everything that is remembered, for the log and the doctor: model → adjustments in words. */
   get known(): ReadonlyMap<string, readonly string[]> {
     const known = new Map<string, string[]>();
-    for (const [key, { model }] of this.#memories) {
-      const { adjustments } = this.#fresh(key)!;
-      if (adjustments.length === 0) continue;
-      const words = adjustments.map(({ adjustment }) => describeAdjustment(adjustment));
+    for (const { model, adjustments } of this.#memory.models()) {
+      const words = adjustments.map(describeAdjustment);
       known.set(model, [...known.get(model) ?? [], ...words]);
     }
     return known;
@@ -252,7 +211,7 @@ export class Negotiator {
     const order = prefer === undefined
       ? family
       : [prefer, ...family.filter((one) => one !== prefer)];
-    this.#leave(plan);
+    this.#memory.leave(plan, placeOf(plan));
     for (const surface of order) {
       const exists = catalog !== undefined && surfaceRoute(catalog, surface) !== undefined;
       const adjustment: Adjustment = exists ? { type: "surface", surface } : {
@@ -264,78 +223,21 @@ export class Negotiator {
       if (exists && surface === route.surface && plan.dialect === route.dialect) continue;
       if (this.#isOpen(adjust(plan, adjustment), plan)) return adjustment;
     }
-    this.#forgetDetours(plan);
+    this.#memory.forgetDetours(plan);
     return undefined;
   }
 
   #mayGo(plan: Plan, adjustment: Adjustment): boolean {
-    this.#leave(plan);
+    this.#memory.leave(plan, placeOf(plan));
     if (this.#isOpen(adjust(plan, adjustment), plan)) return true;
-    this.#forgetDetours(plan);
+    this.#memory.forgetDetours(plan);
     return false;
   }
 
   /** Whether a place can be asked: it is another one, speaks a usable dialect, and hasn't refused the model. */
   #isOpen(next: Plan, plan: Plan): boolean {
     const place = placeOf(next);
-    return fits(next) && place !== placeOf(plan) && !this.#remembered(plan)?.left.has(place);
-  }
-
-  /** Notes that a place has refused the model. */
-  #leave(plan: Plan): void {
-    this.#memory(plan).left.set(placeOf(plan), this.#now());
-  }
-
-  /** Prevents routing loops: two surfaces that redirect to each other leave the list's own route in force. */
-  #forgetDetours(plan: Plan): void {
-    const memory = this.#memory(plan);
-    memory.adjustments = memory.adjustments.filter(({ adjustment }) => !isDetour(adjustment));
-  }
-
-  #remember(plan: Plan, adjustment: Adjustment): void {
-    const memory = this.#memory(plan);
-    const key = JSON.stringify(adjustment);
-    const kept = memory.adjustments.filter(({ adjustment: old }) =>
-      !replaces(adjustment, old) && JSON.stringify(old) !== key
-    );
-    memory.adjustments = [...kept, { adjustment, at: this.#now() }].slice(-MAX_ADJUSTMENTS);
-  }
-
-  /** What is remembered about a plan's model, and still holds. */
-  #remembered(plan: Plan): Memory | undefined {
-    return this.#fresh(keyOf(plan));
-  }
-
-  /** Takes out what is older than {@linkcode LIFETIME}. */
-  #fresh(key: string): Memory | undefined {
-    const memory = this.#memories.get(key);
-    if (memory === undefined) return undefined;
-    const since = this.#now() - LIFETIME;
-    memory.adjustments = memory.adjustments.filter(({ at }) => at > since);
-    for (const [place, at] of memory.left) if (at <= since) memory.left.delete(place);
-    return memory;
-  }
-
-  /** Tells what was learned from a refusal. */
-  #tell(plan: Plan): void {
-    const memory = this.#remembered(plan);
-    if (memory === undefined || this.onChange === undefined) return;
-    const { model, changedAt: at, adjustments, left } = memory;
-    this.onChange({ workspace: plan.workspace ?? "", model, at, adjustments, left: [...left] });
-  }
-
-  #memory(plan: Key): Memory {
-    const key = keyOf(plan);
-    const memory: Memory = this.#fresh(key) ??
-      { model: plan.model, adjustments: [], left: new Map(), changedAt: 0 };
-    // Inserted anew, so that the first one is the one that was changed the longest time ago.
-    this.#memories.delete(key);
-    this.#memories.set(key, memory);
-    memory.changedAt = Math.max(this.#now(), memory.changedAt + 1);
-    if (this.#memories.size > MAX_MODELS) {
-      this.#memories.delete(this.#memories.keys().next().value!);
-    }
-    return memory;
+    return fits(next) && place !== placeOf(plan) && !this.#memory.hasLeft(plan, place);
   }
 }
 
@@ -346,38 +248,6 @@ const NATIVE: ReadonlySet<DialectName> = new Set<DialectName>(["messages", "gemi
 function isMissing({ dialect }: Plan, { status, code }: GatewayRefusal): boolean {
   return NATIVE.has(dialect) &&
     ([404, 405, 501].includes(status ?? 0) || code === "FEATURE_DISABLED");
-}
-
-/** What memories are told apart by. */
-type Key = Pick<Plan, "workspace" | "model">;
-
-function keyOf({ workspace, model }: Key): string {
-  return `${workspace ?? ""}\n${model}`;
-}
-
-/** Whether an adjustment changes where requests go, or what is spoken there. */
-function isDetour({ type }: Adjustment): boolean {
-  return type === "surface" || type === "dialect";
-}
-
-/** Whether a newer adjustment takes the place of an older one. */
-function replaces(newer: Adjustment, older: Adjustment): boolean {
-  switch (newer.type) {
-    case "surface":
-      return isDetour(older);
-    case "dialect":
-    case "name":
-    case "cap":
-    case "tools":
-    case "keys":
-      return older.type === newer.type;
-    case "adaptive":
-      return older.type === "budgeted";
-    case "budgeted":
-      return older.type === "adaptive";
-    default:
-      return false;
-  }
 }
 
 /** Whether the request can be said where a plan leads. */

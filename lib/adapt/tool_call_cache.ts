@@ -95,9 +95,9 @@ export class ToolCallCache implements CallScope {
   readonly #ageMs: number;
   readonly #now: () => number;
   #bytes = 0;
-  /** Is told of what is set, and what is cleared, to share it with other bridges. */
+  /** Called when a value is set, to share it with other bridges. */
   onSet?: (scope: ScopeKey, callId: string, value: CachedCall) => void;
-  /** Is told of the calls of a conversation that are forgotten. */
+  /** Called with the calls of a conversation that are cleared. */
   onClear?: (scope: ScopeKey, callIds: readonly string[]) => void;
 
   /** Makes an empty cache within the given bounds. */

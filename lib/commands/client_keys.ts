@@ -28,7 +28,7 @@ async function readFile({ system, config }: Start): Promise<KeysFile> {
   if (path === undefined) {
     throw new BridgeError(
       "usage",
-      "Which file has the clients' keys? Name it with --client-keys FILE or FD_BRIDGE_CLIENT_KEYS, as for the bridge itself.",
+      "No file of client keys is set: name it with --client-keys FILE or FD_BRIDGE_CLIENT_KEYS, as for the bridge itself.",
     );
   }
   const text = await system.readText(path) ?? "";
@@ -81,7 +81,7 @@ export async function addClientKey(start: Start, name = ""): Promise<number> {
   await write(start, path, changed);
   system.out(`${value}\n`);
   system.err(
-    `${name} has this key now, and it is shown only this once; ${path} has its hash. A bridge that runs takes it within two seconds. ${name} sends it as the API key: alone where the bridge has a token of its own, else before the Databricks token: <key>:<token>.\n`,
+    `Added this key for ${name}. It is shown only this once; ${path} has its hash. Running bridges accept it within two seconds. ${name} sends it as the API key: alone where the bridge has a token of its own, else before the Databricks token: <key>:<token>.\n`,
   );
   return 0;
 }
@@ -120,7 +120,7 @@ export async function removeClientKey(start: Start, name = ""): Promise<number> 
   }
   await write(start, path, withoutClientKey(text, at));
   start.system.err(
-    `${name} has no key any more. A bridge that runs refuses it within two seconds.\n`,
+    `Removed the key of ${name}. Running bridges refuse it within two seconds.\n`,
   );
   return 0;
 }

@@ -15,11 +15,16 @@ import { fixesOf, withFixes } from "../doctor/fix.ts";
 import { writeAtomically } from "../system/atomic.ts";
 import { splitAdvice } from "../doctor/check.ts";
 import type { Fetch } from "../gateway/fetch_client.ts";
-import { openOutside, type Outside, outsideWith } from "./outside.ts";
+import {
+  checkAddress,
+  checkCertificates,
+  checkModelsFile,
+  checkSettings,
+  checkTeam,
+  type List,
+} from "./doctor_settings.ts";
 import { BridgeError } from "../errors.ts";
 import { commandTokens } from "./own_tokens.ts";
-import { findModels } from "../config/locate.ts";
-import { type Catalog, parseModels } from "../models/catalog.ts";
 import { startSimulator } from "../simulator/mod.ts";
 import type { Machine, Start, System } from "../system/system.ts";
 import { Terminal } from "../system/terminal.ts";
@@ -72,6 +77,7 @@ async function examine(start: Start, machine: Machine, report: Report): Promise<
   await using outside = checked?.outside;
   const config = checked?.config;
   const list = await checkModelsFile(start, config, report);
+  if (config) await checkTeam(start, config, report);
   const simulated = config?.demo ? startSimulator({ pace: 0 }) : undefined;
   try {
     const base = simulated?.url ?? await gatewayOfSource(start, config, report) ??
@@ -100,151 +106,6 @@ async function examine(start: Start, machine: Machine, report: Report): Promise<
   });
   for await (const check of looking) report.add("This machine", check);
   return list;
-}
-
-function checkSettings(start: Start, report: Report): Config | undefined {
-  const { env, rows } = start;
-  const files = env.paths.join(" and ");
-  report.add("Settings", {
-    name: ".env",
-    status: "ok",
-    detail: files ? `Read: ${files}.` : "None; the environment and the flags alone count.",
-  });
-  for (const warning of env.warnings) {
-    report.add("Settings", { name: ".env", status: "warn", detail: warning });
-  }
-  try {
-    const { config } = start;
-    const chosen = rows.filter(({ flag, origin }) =>
-      flag.env !== undefined && origin !== "default"
-    );
-    const words = chosen.map(({ flag, origin }) => `${flag.name} (${origin})`).join(", ");
-    const detail = words === "" ? "All at their defaults." : `Set: ${words}.`;
-    report.add("Settings", { name: "settings", status: "ok", detail });
-    // 0 is no limit; a check that never ended would find nothing.
-    return config.connectTimeout > 0 ? config : { ...config, connectTimeout: LONGEST_CHECK };
-  } catch (error) {
-    if (!(error instanceof BridgeError)) throw error;
-    report.add("Settings", {
-      name: "settings",
-      status: "fail",
-      detail: error.message,
-      remedy: `Correct it${
-        files ? ` in ${files} or` : ""
-      } in the environment; \`fd-bridge config\` shows where each setting comes from.`,
-    });
-    return undefined;
-  }
-}
-
-/** The user's certificates; where they can't be used, the rest is looked at without them. */
-async function checkCertificates(
-  start: Start,
-  config: Config,
-  report: Report,
-): Promise<{ config: Config; outside: Outside }> {
-  const name = "ca-file";
-  try {
-    const outside = await openOutside(start, config);
-    if (config.caFile !== undefined) {
-      report.add("Settings", { name, status: "ok", detail: `${config.caFile} is trusted, too.` });
-    }
-    return { config, outside };
-  } catch (error) {
-    if (!(error instanceof BridgeError)) throw error;
-    report.add("Settings", {
-      name,
-      status: "fail",
-      detail: error.message,
-      remedy: "Name a file of certificates, PEM.",
-    });
-    return {
-      config: { ...config, caFile: undefined },
-      outside: outsideWith(undefined, start, config),
-    };
-  }
-}
-
-/** The list that the checks go by. */
-interface List {
-  readonly catalog: Catalog;
-  /** Whether it is the one in force, and has models. */
-  readonly usable: boolean;
-  /** Its file, where it is one. */
-  readonly path?: string;
-}
-
-/** The list in force, or the embedded one where that can't be used, so that all else can still be looked at. */
-async function checkModelsFile(
-  { system }: Start,
-  config: Config | undefined,
-  report: Report,
-): Promise<List> {
-  const { embeddedModels, readText } = system;
-  try {
-    const found = await findModels(
-      config?.models,
-      system,
-      readText,
-      embeddedModels,
-      config?.setBy?.models,
-    );
-    const models = found.catalog.models.filter(({ gone }) => gone !== true);
-    const detail = `${models.length} ${
-      models.length === 1 ? "model" : "models"
-    } from ${found.catalog.source}.`;
-    report.add(
-      "Settings",
-      models.length > 0 ? { name: "models", status: "ok", detail } : {
-        name: "models",
-        status: "fail",
-        detail,
-        remedy: "Add some: `fd-bridge models sync` or `fd-bridge models update FILE`.",
-      },
-    );
-    for (const warning of found.catalog.warnings ?? []) {
-      report.add("Settings", { name: "models", status: "warn", detail: warning });
-    }
-    return { catalog: found.catalog, usable: models.length > 0, path: found.path };
-  } catch (error) {
-    if (!(error instanceof BridgeError)) throw error;
-    report.add("Settings", {
-      name: "models",
-      status: "fail",
-      detail: error.message,
-      remedy: "Correct the file; no model is asked before that, unless it is named.",
-    });
-    const catalog = parseModels(embeddedModels, "the list embedded in the program");
-    return { catalog, usable: false };
-  }
-}
-
-function checkAddress(
-  { rows }: Start,
-  config: Config | undefined,
-  report: Report,
-): string | undefined {
-  if (config === undefined) return undefined;
-  const name = "address";
-  if (config.gateway === "") {
-    report.add("Network", {
-      name,
-      status: "fail",
-      detail: "DATABRICKS_AI_GATEWAY_URL is not set.",
-      remedy:
-        "Put the address from the AI Gateway page into .env, or start `fd-bridge` in a terminal, which asks for it.",
-    });
-    return undefined;
-  }
-  const row = rows.find(({ flag }) => flag.name === "gateway")!;
-  report.add("Network", {
-    name,
-    status: "ok",
-    detail: row.text === config.gateway
-      ? `${config.gateway}`
-      : `${config.gateway}, read from ${row.text}`,
-  });
-  return config.gateway;
 }
 
 /**
@@ -406,9 +267,6 @@ async function checkSource(start: Start, report: Report): Promise<string | null 
 
 /** How long a source may take to give a token, in milliseconds. */
 const TOKEN_TIME = 20_000;
-
-/** How long a check of the network may take where the settings have no limit, in milliseconds. */
-const LONGEST_CHECK = 60_000;
 
 /** `--timeout 0` is no limit: a day is longer than any answer. */
 const UNLIMITED = 24 * 3_600_000;

@@ -69,7 +69,7 @@ export async function openTokens(
     throw new BridgeError("usage", "Tokens of the bridge's own need a machine with files.");
   }
   const key = config.clientKeys !== undefined
-    // Nobody is asked for it: each client has a key of its own.
+    // Unused: each client has a key of its own.
     ? new BridgeKey(crypto.randomUUID())
     : config.clientKey === undefined
     ? await BridgeKey.open({ ...system, files: system.machine.files })

@@ -50,7 +50,7 @@ const REFUSED: readonly { readonly name: RegExp; readonly decides: string }[] = 
     decides: "what is run or read for a token",
   },
   {
-    name: /^FD_BRIDGE_(HOST|ALLOW_HOST|ALLOW_ORIGIN|STORE|CLIENT_KEYS)$/,
+    name: /^FD_BRIDGE_(HOST|ALLOW_HOST|ALLOW_ORIGIN|STORE|STORE_KEY|CLIENT_KEYS)$/,
     decides: "who reaches the bridge, and your token by it",
   },
   { name: /^FD_BRIDGE_STORE(_KEY)?$/, decides: "where reasoning is kept" },

@@ -152,7 +152,7 @@ export const FLAGS: readonly Flag[] = [
     kind: "file",
     value: "FILE",
     help: "One key for each client, with its limits: see `key add`",
-    commands: [...SERVE, "key"],
+    commands: [...SERVE, "doctor", "key"],
   },
   {
     name: "store",
@@ -161,7 +161,7 @@ export const FLAGS: readonly Flag[] = [
     value: "URL",
     secret: true,
     help: "Redis or Valkey that bridges share: redis:// or rediss://",
-    commands: [...SERVE, "usage"],
+    commands: [...SERVE, "doctor", "usage"],
   },
   {
     name: "store-key",
@@ -170,7 +170,7 @@ export const FLAGS: readonly Flag[] = [
     value: "SECRET",
     secret: true,
     help: "Secret that encrypts what is in the store; the same for all",
-    commands: [...SERVE, "usage"],
+    commands: [...SERVE, "doctor", "usage"],
   },
   {
     name: "allow-origin",

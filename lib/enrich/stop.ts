@@ -35,6 +35,8 @@ interface ChoiceState {
   held: string;
   /** The sequence that ended the text. */
   stopped?: string;
+  /** Whether its finish reason was handed on. */
+  finished?: boolean;
 }
 
 /**
@@ -104,9 +106,19 @@ export class StopEncoder implements StreamEncoder {
     return this.#flushAll() + this.#inner.end();
   }
 
-  /** The text that ends a failed stream. */
+  /**
+   * The text that ends a failed stream. An answer whose text has reached its stop sequence is complete, whatever
+   * happens to the rest of it: an error would make clients ask for it again.
+   */
   error(error: BridgeError): string {
-    return this.#flushAll() + this.#inner.error(error);
+    const states = [...this.#choices];
+    if (states.length === 0 || states.some(([, { stopped }]) => stopped === undefined)) {
+      return this.#flushAll() + this.#inner.error(error);
+    }
+    const choices = states.filter(([, { finished }]) => !finished)
+      .map(([index, state]) => this.#end({ index, delta: {}, finish_reason: "stop" }, state));
+    return (choices.length > 0 ? this.#inner.chunk({ ...this.#envelope, choices }) : "") +
+      this.#inner.end();
   }
 
   #stateOf(index: unknown): ChoiceState {
@@ -127,10 +139,10 @@ export class StopEncoder implements StreamEncoder {
   }
 
   /** Sets the finish reason of a choice whose text has ended. */
-  #end(choice: JsonObject, { stopped }: ChoiceState): JsonObject {
-    return choice.finish_reason
-      ? { ...choice, finish_reason: "stop", stop_reason: stopped }
-      : choice;
+  #end(choice: JsonObject, state: ChoiceState): JsonObject {
+    if (!choice.finish_reason) return choice;
+    state.finished = true;
+    return { ...choice, finish_reason: "stop", stop_reason: state.stopped };
   }
 
   /** The text that can be handed on; what may be the beginning of a sequence is kept. */

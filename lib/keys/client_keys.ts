@@ -78,6 +78,7 @@ export function parseClientKeys(text: string, source: string): ClientKey[] {
     throw wrong("", 'expected an object with a list "keys"; `fd-bridge key add NAME` writes one.');
   }
   const names = new Set<string>();
+  const hashes = new Set<string>();
   return value.keys.map((entry: unknown, at): ClientKey => {
     const path = `keys[${at}]`;
     if (!isObject(entry)) throw wrong(path, "expected an object with a name and a hash.");
@@ -90,6 +91,8 @@ export function parseClientKeys(text: string, source: string): ClientKey[] {
     if (typeof hash !== "string" || !HASH.test(hash)) {
       throw wrong(`${path}.hash`, "expected a SHA-256 hash, as `fd-bridge key add NAME` makes it.");
     }
+    if (hashes.has(hash)) throw wrong(`${path}.hash`, `${name} has the key of another entry.`);
+    hashes.add(hash);
     if (models !== undefined && !isPatterns(models)) {
       throw wrong(`${path}.models`, 'expected a list of models, such as ["databricks-claude-*"].');
     }

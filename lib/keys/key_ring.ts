@@ -14,7 +14,7 @@ export interface KeyRingOptions {
   readonly path: string;
   /** Reads it; undefined where it isn't there. */
   readonly read: (path: string) => Promise<string | undefined>;
-  /** Tells that other keys are in force, or that the old ones stay and why. */
+  /** Reports that other keys are in force, or why the old ones stay. */
   readonly tell: (message: string, well: boolean) => void;
 }
 
@@ -78,7 +78,10 @@ export class KeyRing {
    */
   watch(interval: number): () => void {
     let told = "";
+    let isLooking = false;
     const timer = setInterval(async () => {
+      if (isLooking) return;
+      isLooking = true;
       try {
         if (await this.#load()) {
           this.#options.tell(`client keys: ${this.#keys.size} are in force now`, true);
@@ -90,6 +93,8 @@ export class KeyRing {
           this.#options.tell(`client keys: the old ones stay, because ${why}`, false);
         }
         told = why;
+      } finally {
+        isLooking = false;
       }
     }, interval);
     Deno.unrefTimer(timer);

@@ -1,7 +1,8 @@
 /**
  * The limits of client keys. Requests are counted when they come. Tokens and dollars are known only at the end:
- * so what a request may take at most is reserved when it comes, and what it didn't take is given back. Many
- * requests at once can therefore not exceed a limit together.
+ * so what a request may take is reserved when it comes, and what it didn't take is given back. Many requests at
+ * once can therefore exceed a limit only by answers that are longer than what was reserved, which happens where
+ * a request sets no maximum.
  *
  * @module
  */
@@ -31,14 +32,12 @@ export interface Ask {
   readonly model: string;
   /** The body. */
   readonly body: JsonObject;
-  /** Its length, in characters. */
-  readonly length: number;
   /** What the model costs, where that is known. */
   readonly price?: Price;
 }
 
 /**
- * Gives back what a request has not taken.
+ * Returns what a request reserved and did not use.
  *
  * @param tokens What it took, where the gateway has counted it.
  * @param cost What that cost.
@@ -63,16 +62,16 @@ export function checkModel(key: ClientKey, model: string): void {
 }
 
 /**
- * Lets a request through, or refuses it.
+ * Admits a request, or refuses it.
  *
  * @param ask What it asks for.
  * @param counters Where its key's requests, tokens and dollars are counted.
  * @param now Milliseconds since 1970; days are those of UTC.
- * @returns Is to be called once at its end.
+ * @returns Settles the limits: to be called once, when the request ends.
  * @throws {BridgeError} kind `forbidden` for a model that is not allowed, `limit` over a limit.
  */
 export async function admit(ask: Ask, counters: Counters, now = Date.now()): Promise<Settle> {
-  const { key, model, body, length, price } = ask;
+  const { key, model, body, price } = ask;
   checkModel(key, model);
   const minute = Math.floor(now / MINUTE);
   const day = Math.floor(now / DAY);
@@ -84,7 +83,8 @@ export async function admit(ask: Ask, counters: Counters, now = Date.now()): Pro
       throw exceeded(key, `${requestsPerMinute} requests a minute`, endsAt, now);
     }
   }
-  const input = Math.ceil(length / CHARACTERS);
+  if (tokensPerDay === undefined && dollarsPerDay === undefined) return () => {};
+  const input = Math.ceil(JSON.stringify(body).length / CHARACTERS);
   const output = mostTokensOf(body);
   const endsAt = (day + 1) * DAY;
   const reserves: { readonly name: string; readonly amount: number }[] = [];

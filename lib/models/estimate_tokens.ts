@@ -20,7 +20,7 @@ const RUNS = /[\p{L}\p{M}]+|\p{N}+|\s+|[^\s\p{L}\p{M}\p{N}]+/gu;
 /** The longest run that is counted as a whole, in characters: the tokenizer's time grows with its square. */
 const LONGEST_RUN = 128;
 
-/** After how many characters other requests have their turn. */
+/** Characters that are counted between two turns of the event loop. */
 const TURN = 16_384;
 
 /** Text in pieces that take a bounded time each. A cut is off by a token at most. */
@@ -42,7 +42,7 @@ function* piecesOf(text: string): Generator<string> {
 }
 
 /**
- * Estimates the tokens of a text. A long text is counted in turns, so that other requests go on meanwhile.
+ * Estimates the tokens of a text. A long text yields to the event loop, so that other requests go on meanwhile.
  *
  * @param text Any text.
  * @param model Who is to read it, by any of its names.
@@ -64,7 +64,7 @@ export async function estimateTokens(
   model: string,
   signal?: AbortSignal,
 ): Promise<number> {
-  // Its table has 200,000 rows: only who asks for an estimate waits for it.
+  // Its table has 200,000 rows: loaded with the first estimate.
   const { countTokens } = await import("gpt-tokenizer/encoding/o200k_base");
   // "<|endoftext|>" in a text is a text.
   const plain = { disallowedSpecial: new Set<string>() };

@@ -100,7 +100,7 @@ export class Exchange {
   stream: boolean | undefined;
   /** What must not be logged, whoever says it. */
   secrets: readonly string[] = [];
-  /** Gives back what a client's limits have reserved for the request. */
+  /** Settles the limits of the client's key. */
   settle: ((tokens?: Tokens, cost?: Cost, pieces?: number) => void) | undefined;
   /** Fields that were taken out. */
   dropped: readonly string[] = [];

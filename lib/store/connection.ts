@@ -57,9 +57,9 @@ export interface ConnectionOptions {
   readonly open: () => Promise<Wire>;
   /** The store's address, without its password. */
   readonly address: string;
-  /** Tells once what is wrong, and once that it is well again. */
+  /** Reports trouble once, and recovery once. */
   readonly tell: (message: string, well: boolean) => void;
-  /** Counts what failed. */
+  /** Counts a failure. */
   readonly count: (trouble: StoreTrouble) => void;
   /** How long a request may wait for the store, in milliseconds. @default {PATIENCE} */
   readonly patience?: number;
@@ -102,7 +102,7 @@ export class StoreConnection {
     return this.#wire !== undefined;
   }
 
-  /** Connects. Never throws: a store that isn't there is told about, and tried again. */
+  /** Connects. Never throws: a store that can't be reached is reported, and tried again. */
   connect(): Promise<void> {
     return this.#attempt ??= this.#connect().finally(() => this.#attempt = undefined);
   }

@@ -32,9 +32,9 @@ export interface StoreOptions {
   readonly secret: string;
   /** Opens a connection. */
   readonly open: () => Promise<Wire>;
-  /** Tells once what is wrong with it, and once that it is well again. */
+  /** Reports trouble once, and recovery once. */
   readonly tell: (message: string, well: boolean) => void;
-  /** Counts what failed. */
+  /** Counts a failure. */
   readonly count: (trouble: StoreTrouble) => void;
   /** How long a request may wait for the store, in milliseconds. @default {50} */
   readonly patience?: number;
@@ -53,7 +53,7 @@ export interface StoreSettings {
  *
  * @param settings Where it is, and the secret.
  * @param ca Certificates to trust beside the system's, as PEM.
- * @param report Is told what is wrong, and counts it.
+ * @param report Reports and counts failures.
  */
 export function openStore(
   { store: address, storeKey: secret }: StoreSettings,

@@ -15,7 +15,7 @@ import type { StoreAddress } from "./address.ts";
  * @throws What keeps it from being opened, a refused password among it.
  */
 export async function openRedis(address: StoreAddress, ca?: string): Promise<Wire> {
-  // Only who has a store waits for it.
+  // Loaded only where a store is set.
   const { createClient } = await import("@redis/client");
   const { host, port, tls, username, password, database } = address;
   const client = createClient({

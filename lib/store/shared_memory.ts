@@ -1,6 +1,6 @@
 /**
- * What bridges remember together: tool calls by their ids, and what refusals have taught. Each bridge keeps
- * its own memory; the store only brings what another one has learned.
+ * Memory that several bridges share: tool calls by their ids, and adjustments inferred from refusals. Each
+ * bridge keeps its own memory; the store adds what the others have learned.
  *
  * @module
  */
@@ -42,7 +42,7 @@ export interface SharedMemoryOptions {
   readonly negotiator: Negotiator;
   /** The gateway's base. */
   readonly workspace: string;
-  /** Is told, once, that entries can't be read. */
+  /** Called once, when an entry can't be decrypted. */
   readonly onUnreadable: () => void;
   /** The clock, in milliseconds. @default {Date.now} */
   readonly now?: () => number;
@@ -66,8 +66,8 @@ export class SharedMemory {
   }
 
   /**
-   * Brings what other bridges remember for a request, in one round trip; a store that doesn't answer in time
-   * holds nothing up, and changes nothing.
+   * Fetches what other bridges remember for a request, in one round trip. Without an answer in time the request
+   * goes on from this bridge's memory.
    *
    * @param scope Whose request, in which conversation, to which model.
    * @param body The client's body, in any dialect.
