@@ -48,6 +48,7 @@ check_libc() {
 }
 
 # path_hint FOLDER: how the user's shell gets the folder into its PATH.
+# shellcheck disable=SC2088 # The tilde is for the person who reads it.
 path_hint() {
   say "install: $1 is not in your PATH. To have it there:"
   case "${SHELL:-}" in
