@@ -207,6 +207,24 @@ async function run(command: string, ...args: string[]): Promise<void> {
   assert(success, `${command} ${args.join(" ")}`);
 }
 
+/** Waits for the end of the event loop's turn, when a store writes. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+Deno.test("UsageStore writes what a turn has added together, before anything else happens", async () => {
+  await using temporary = await folder();
+  const path = `${temporary.path}/usage.db`;
+  const { store } = await openStore(path);
+  const count = () => readUsage(path, "day", 1, new Date())[0]?.requests;
+  store.add(row());
+  store.add(row());
+  assertEquals(count(), undefined);
+  await turn();
+  assertEquals(count(), 2);
+  await store.close();
+});
+
 Deno.test("UsageStore works on when the disk is full, and loses nothing when there is room again", async (t) => {
   await using temporary = await folder();
   if (!await mountSmall(temporary.path, "size=256k")) {
@@ -220,7 +238,7 @@ Deno.test("UsageStore works on when the disk is full, and loses nothing when the
     await Deno.writeFile(filler, new Uint8Array(1 << 20)).catch(() => {});
     for (let at = 0; at < 400; at++) {
       store.add(row({ model: `a model with a name that takes up room ${at}` }));
-      await Promise.resolve();
+      await turn();
     }
     assertEquals(told.length, 1, told.join());
     assertStringIncludes(told[0], "the disk is full");
