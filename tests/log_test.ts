@@ -280,3 +280,22 @@ Deno.test("the program goes on answering when nobody reads its log any more", as
     assertEquals([response.status, (await response.json()).object], [200, "list"]);
   }
 });
+
+Deno.test("LogQueue writes the first line at once, and what comes in the pause after it together", async () => {
+  const output = { writes: [] as string[] };
+  const queue = new LogQueue((bytes) => {
+    output.writes.push(new TextDecoder().decode(bytes));
+    return Promise.resolve(bytes.length);
+  }, { pause: 60_000 });
+  queue.write("one\n");
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals(output.writes, ["one\n"]);
+  queue.write("two\n");
+  queue.write("three\n");
+  assertEquals(
+    await queue.flush(1_000),
+    true,
+    "whoever waits for the last line waits for no pause",
+  );
+  assertEquals(output.writes, ["one\n", "two\nthree\n"]);
+});

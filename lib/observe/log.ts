@@ -136,6 +136,12 @@ export class Log {
   }
 }
 
+/**
+ * Milliseconds between two writes of a busy bridge. Nobody sees lines come sooner, and a write is a thread's
+ * work: it took a tenth of a request's time.
+ */
+const PAUSE = 20;
+
 /** A log and the queue that carries its lines. */
 export interface QueuedLog {
   /** The log. */
@@ -152,6 +158,7 @@ export interface QueuedLog {
  */
 export function queuedLog(options: Omit<LogOptions, "write">, send: WriteBytes): QueuedLog {
   const queue: LogQueue = new LogQueue(send, {
+    pause: PAUSE,
     describeDropped(dropped) {
       let line = "";
       new Log({ ...options, level: "warn", write: (text) => line = text })

@@ -14,6 +14,8 @@ export interface LogQueueOptions {
   readonly maxLines?: number;
   /** The most characters that wait. @default {1_048_576} */
   readonly maxLength?: number;
+  /** Milliseconds between two writes: what comes meanwhile goes out together. @default {0} */
+  readonly pause?: number;
   /** The line that tells how many were dropped, with its line end. */
   readonly describeDropped?: (count: number) => string;
 }
@@ -22,8 +24,8 @@ export interface LogQueueOptions {
 const MAX_WRITE = 65_536;
 
 /**
- * Lines on their way out. One write is in flight at a time; what comes meanwhile waits and goes out
- * together. When the queue is full the oldest lines are dropped and counted, and the count is told in
+ * Lines on their way out. The first one leaves at once; one write is in flight at a time, and what comes
+ * meanwhile and in the pause after it goes out together. When the queue is full the oldest lines are dropped and counted, and the count is told in
  * their place as soon as the output flows again. An output that fails, such as a closed pipe, ends the
  * queue and nothing else.
  *
@@ -47,6 +49,7 @@ export class LogQueue {
   readonly #send: WriteBytes;
   readonly #maxLines: number;
   readonly #maxLength: number;
+  readonly #pause: number;
   readonly #describeDropped: (count: number) => string;
   readonly #encoder = new TextEncoder();
   /** Waiting lines; those before `#head` are gone. */
@@ -56,6 +59,9 @@ export class LogQueue {
   #dropped = 0;
   #closed = false;
   #draining: Promise<void> | undefined;
+  /** Whether somebody waits for the last line, and pauses are left out. */
+  #flushing = false;
+  #endPause: (() => void) | undefined;
 
   /**
    * Makes an empty queue.
@@ -67,6 +73,7 @@ export class LogQueue {
     this.#send = send;
     this.#maxLines = options.maxLines ?? 1_000;
     this.#maxLength = options.maxLength ?? 1_048_576;
+    this.#pause = options.pause ?? 0;
     this.#describeDropped = options.describeDropped ??
       ((count) =>
         `(${count} log ${count === 1 ? "line was" : "lines were"} dropped: nobody read them)\n`);
@@ -105,6 +112,8 @@ export class LogQueue {
   async flush(time: number): Promise<boolean> {
     const { promise: late, resolve } = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => resolve(false), time);
+    this.#flushing = true;
+    this.#endPause?.();
     try {
       const drained = (async () => {
         while (this.#draining !== undefined) await this.#draining;
@@ -113,6 +122,7 @@ export class LogQueue {
       return await Promise.race([drained, late]);
     } finally {
       clearTimeout(timer);
+      this.#flushing = false;
     }
   }
 
@@ -133,9 +143,22 @@ export class LogQueue {
         this.#lines = [];
         this.#head = this.#length = 0;
       }
+      if (this.#pause > 0 && !this.#flushing) await this.#rest();
     }
     // At once: a line that came before the promise is settled would find nobody to write it.
     this.#draining = undefined;
+  }
+
+  /** Waits for the pause to end. */
+  #rest(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#endPause?.(), this.#pause);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        this.#endPause = undefined;
+        resolve();
+      };
+    });
   }
 
   /** The next lines, as one text; what was dropped before them is told first. */
