@@ -13,7 +13,12 @@ import {
   refusalToShow,
 } from "./adapt/negotiator.ts";
 import { withCacheMarks } from "./adapt/prompt_cache.ts";
-import { type ConversationCalls, conversationOf, ownerOf } from "./adapt/tool_call_cache.ts";
+import {
+  type ConversationCalls,
+  conversationOf,
+  ownerOf,
+  type ScopeKey,
+} from "./adapt/tool_call_cache.ts";
 import { CALL_CUT_OFF } from "./adapt/retry_loop_guard.ts";
 import { ownRetries } from "./adapt/retrying_clients.ts";
 import { type Answer, lateAnswer, readJson, toSource } from "./answer_body.ts";
@@ -113,9 +118,14 @@ export async function chat(
 
   const { secrets } = credentials;
   await admitTo(app, exchange, request.headers, body);
-  const scope = {
-    owner: ownerOf(credentials.authorization),
-    conversation: conversationOf(body),
+  // Hashes, which only conversations with tool calls need.
+  const scope: ScopeKey = {
+    get owner() {
+      return ownerOf(credentials.authorization);
+    },
+    get conversation() {
+      return conversationOf(body);
+    },
     model: summary.model,
   };
   await app.memory?.prepare(scope, body);

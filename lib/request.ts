@@ -70,7 +70,10 @@ const MAX_DEPTH = 256;
 function isTooDeep(value: unknown, depth = 0): boolean {
   if (typeof value !== "object" || value === null) return false;
   if (depth > MAX_DEPTH) return true;
-  if (Array.isArray(value)) return value.some((element) => isTooDeep(element, depth + 1));
+  if (Array.isArray(value)) {
+    for (const element of value) if (isTooDeep(element, depth + 1)) return true;
+    return false;
+  }
   for (const name in value) {
     if (isTooDeep((value as JsonObject)[name], depth + 1)) return true;
   }

@@ -155,10 +155,14 @@ class StreamState {
   start(controller: Output): void {
     this.#controller = controller;
     const { heartbeat = 0, signal } = this.#options;
-    const shortest = Math.min(heartbeat || LINGER, LINGER);
-    this.#timer = setInterval(() => this.#tick(performance.now()), Math.max(5, shortest / 4));
+    if (heartbeat > 0) this.#watch();
     signal?.addEventListener("abort", this.#interrupt);
     if (signal?.aborted) this.#interrupt();
+  }
+
+  #watch(): void {
+    const shortest = Math.min(this.#options.heartbeat || LINGER, LINGER);
+    this.#timer ??= setInterval(() => this.#tick(performance.now()), Math.max(5, shortest / 4));
   }
 
   take(bytes: Uint8Array): void | Promise<void> {
@@ -195,6 +199,7 @@ class StreamState {
       if (this.#kept.length > MAX_BODY) throw tooLong();
       return undefined;
     }
+    this.#watch();
     if (this.#lines) return this.#lines.write(text);
     if (text.includes("\r")) {
       // From the first CR on TextLineStream splits: it handles CR, CRLF, and a CRLF cut in two.

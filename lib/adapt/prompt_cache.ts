@@ -34,9 +34,16 @@ function lengthOf(value: unknown, most: number): number {
   if (typeof value === "string") return value.length;
   if (typeof value !== "object" || value === null) return CHARACTERS;
   let length = 0;
-  for (const [name, field] of Object.entries(value)) {
-    length += name.length + lengthOf(field, most - length);
+  if (Array.isArray(value)) {
+    for (const element of value) {
+      if (length > most) break;
+      length += lengthOf(element, most - length);
+    }
+    return length;
+  }
+  for (const name in value) {
     if (length > most) break;
+    length += name.length + lengthOf((value as JsonObject)[name], most - length);
   }
   return length;
 }

@@ -37,6 +37,9 @@ function applies(rule: SanitizeRule, place: Place): boolean {
     (rule.stream === undefined || rule.stream === place.stream);
 }
 
+/** The rows, each with the field of the body that must be there for it to change anything. */
+const RULES = SANITIZE_RULES.map((rule) => ({ rule, first: rule.field.split(/[.[]/, 1)[0] }));
+
 /** Applies one row; the same body where it changes nothing. */
 function applyRule(rule: SanitizeRule, body: JsonObject): JsonObject {
   if (rule.change) return rule.change.apply(body);
@@ -80,8 +83,8 @@ export function sanitize(
   const dropped: string[] = [];
   const place = placeFor(dialect, target);
   let clean = body;
-  for (const rule of SANITIZE_RULES) {
-    if (!applies(rule, place)) continue;
+  for (const { rule, first } of RULES) {
+    if (!Object.hasOwn(clean, first) || !applies(rule, place)) continue;
     const next = applyRule(rule, clean);
     if (next === clean) continue;
     clean = next;

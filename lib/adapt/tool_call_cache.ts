@@ -121,24 +121,26 @@ export class ToolCallCache implements CallScope {
   /**
    * The calls of one conversation of somebody's with one model: no other's are seen, whatever their ids.
    *
-   * @param key Who asks, in which conversation, which model.
+   * @param key Who asks, in which conversation, which model; read when a call is first looked for.
    */
   scope(key: ScopeKey): ConversationCalls {
-    const prefix = prefixOf(key);
+    let prefix: string | undefined;
+    const nameOf = (callId: string) => (prefix ??= prefixOf(key)) + callId;
     return {
-      get: (callId) => this.get(prefix + callId),
+      get: (callId) => this.get(nameOf(callId)),
       set: (callId, value) => {
-        this.set(prefix + callId, value);
+        this.set(nameOf(callId), value);
         if (this.onSet === undefined) return;
-        const kept = this.get(prefix + callId);
+        const kept = this.get(nameOf(callId));
         if (kept !== undefined) this.onSet(key, callId, kept);
       },
       clear: () => {
+        const start = nameOf("");
         const cleared: string[] = [];
         for (const name of this.#entries.keys()) {
-          if (!name.startsWith(prefix)) continue;
+          if (!name.startsWith(start)) continue;
           this.#remove(name);
-          cleared.push(name.slice(prefix.length));
+          cleared.push(name.slice(start.length));
         }
         this.onClear?.(key, cleared);
       },

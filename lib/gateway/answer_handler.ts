@@ -53,7 +53,7 @@ export class AnswerHandler {
   #pieces: Uint8Array[] = [];
   #failure: unknown;
   #over = false;
-  /** Since when a read has been waiting for bytes; 0 while no read is pending. */
+  /** Since when the answer, or a read of its body, has been waited for; 0 while nothing is. */
   #waiting = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -75,13 +75,11 @@ export class AnswerHandler {
     // It was ended while the connection was made.
     if (this.#over) return request.abort(new Error("The request was ended."));
     this.#request = request;
-    const { onWaited, firstByteTimeout } = this.#options;
+    const { onWaited, firstByteTimeout, idleTimeout } = this.#options;
     onWaited();
-    if (firstByteTimeout === 0) return;
-    this.#timer = setTimeout(
-      () => this.#abort(failureWith("UND_ERR_HEADERS_TIMEOUT", "No answer has begun.")),
-      firstByteTimeout,
-    );
+    this.#waiting = performance.now();
+    const shorter = Math.min(firstByteTimeout || Infinity, idleTimeout || Infinity);
+    if (shorter < Infinity) this.#watch(shorter);
   }
 
   /** The answer's head has come. */
@@ -94,6 +92,7 @@ export class AnswerHandler {
     if (status < 200 || status > 599) {
       return this.#abort(failureWith("HPE_INVALID_STATUS", `The status is ${status}.`));
     }
+    this.#waiting = 0;
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => void (this.#body = controller),
       pull: () => {
@@ -103,15 +102,10 @@ export class AnswerHandler {
       cancel: (reason) => this.#abort(reason),
       // Reads on only when the consumer has read.
     }, { highWaterMark: 0 });
-    clearTimeout(this.#timer);
     this.#answer.resolve({
-      response: new Response(WITHOUT_BODY.has(status) ? null : body, {
-        status,
-        headers: toHeaders(headers),
-      }),
+      response: toResponse(WITHOUT_BODY.has(status) ? null : body, status, headers),
       failure: () => this.#failure,
     });
-    if (this.#options.idleTimeout > 0) this.#watch(this.#options.idleTimeout);
   }
 
   /** A part of the body has come. undici calls this for every HTTP chunk in what a read brought. */
@@ -172,31 +166,52 @@ export class AnswerHandler {
     this.#answer.reject(signal?.aborted ? signal.reason : new RequestFailure(cause, sent));
   }
 
-  /** Looks after a time whether a read has been waiting for too long. One timer serves all reads. */
+  /** Looks after a time whether something has been waited for too long. One timer serves the whole answer. */
   #watch(time: number): void {
-    const { idleTimeout } = this.#options;
     this.#timer = setTimeout(() => {
+      const begun = this.#body !== undefined;
+      const { firstByteTimeout, idleTimeout } = this.#options;
+      const most = (begun ? idleTimeout : firstByteTimeout) || Infinity;
       const waited = this.#waiting === 0 ? 0 : performance.now() - this.#waiting;
-      if (waited < idleTimeout) return this.#watch(idleTimeout - waited);
+      if (waited < most) {
+        // Until the answer has begun, the shorter limit of its body may become the one that counts.
+        const next = Math.min(most - waited, idleTimeout || Infinity);
+        return next < Infinity ? this.#watch(next) : undefined;
+      }
       this.#abort(
-        failureWith("UND_ERR_BODY_TIMEOUT", `Nothing has come for ${idleTimeout / 1000} s.`),
+        begun
+          ? failureWith("UND_ERR_BODY_TIMEOUT", `Nothing has come for ${idleTimeout / 1000} s.`)
+          : failureWith("UND_ERR_HEADERS_TIMEOUT", "No answer has begun."),
       );
     }, time);
   }
 }
 
-function toHeaders(fields: Record<string, string | string[] | undefined>): Headers {
-  const headers = new Headers();
+function toResponse(
+  body: ReadableStream<Uint8Array> | null,
+  status: number,
+  fields: Record<string, string | string[] | undefined>,
+): Response {
+  const headers: [string, string][] = [];
   for (const [name, value] of Object.entries(fields)) {
     for (const one of Array.isArray(value) ? value : value === undefined ? [] : [value]) {
-      try {
-        headers.append(name, one);
-      } catch {
-        // A value that no header may have is nothing that anybody reads.
-      }
+      headers.push([name, one]);
     }
   }
-  return headers;
+  try {
+    return new Response(body, { status, headers });
+  } catch {
+    // A value that no header may have is nothing that anybody reads.
+    return new Response(body, { status, headers: headers.filter(isHeader) });
+  }
+}
+
+function isHeader(field: [string, string]): boolean {
+  try {
+    return new Headers([field]) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function join(pieces: readonly Uint8Array[]): Uint8Array {
