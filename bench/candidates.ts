@@ -12,7 +12,9 @@ import { clock } from "./gateway.ts";
 import { output } from "./usage.ts";
 
 /** The names of the candidates. `direct` is no server: the client asks the gateway itself. */
-export type CandidateName = "direct" | "passthrough" | "python" | "bridge" | "source" | "binary";
+export type CandidateName =
+  | ("direct" | "passthrough" | "python" | "parts")
+  | ("bridge" | "source" | "binary");
 
 /** Something that is measured. */
 export interface Candidate {
@@ -51,6 +53,15 @@ export function candidates(
         deno,
         ...["run", "--no-config", "--no-prompt", "--allow-net=127.0.0.1"],
         ...[`${BASELINES}/passthrough.ts`, `${port}`, gateway],
+      ],
+    },
+    {
+      name: "parts",
+      label: "the parts alone",
+      command: (port, gateway) => [
+        deno,
+        ...["run", ...stdFlags(currentStdSource()), ...PROGRAM_FLAGS],
+        ...[`${BASELINES}/parts.ts`, `${port}`, gateway],
       ],
     },
     python === undefined ? undefined : {

@@ -226,7 +226,8 @@ export function valuesTable(results: Results): string {
 const OTHERS = { python: "threaded Python", passthrough: "pass-through" };
 
 /**
- * The goals, the ratios that were reached, and whether that is enough.
+ * The goals, the ratios that were reached, and whether that is enough; beside them what the parts reach that the
+ * bridge is made of, without anything that it does.
  *
  * @param results A run, or several, whose ratios then stand side by side.
  * @param bridge Which bridge is judged.
@@ -235,16 +236,21 @@ export function goalsTable(
   results: Results | readonly Results[],
   bridge: CandidateName = "bridge",
 ): string {
-  const runs = [results].flat().map((run) => verdicts(run, bridge));
+  const list = [results].flat();
+  const runs = list.map((run) => verdicts(run, bridge));
+  const parts = list.map((run) => verdicts(run, "parts"));
+  const ratios = (verdicts: readonly Verdict[]) =>
+    verdicts.map(({ ratio }) => ratio === undefined ? "–" : `${ratio.toFixed(2)}×`).join(", ");
   return table(
-    ["", "against", "goal", "reached", ""],
+    ["", "against", "goal", "the parts alone", "reached", ""],
     runs[0].map(({ row, goal }, at) => {
       const all = runs.map((list) => list[at]);
       return [
         row.label,
         OTHERS[goal.against],
         `${row.unit === "/s" ? "≥" : "≤"} ${goal.ratio}×`,
-        all.map(({ ratio }) => ratio === undefined ? "–" : `${ratio.toFixed(2)}×`).join(", "),
+        ratios(parts.map((list) => list[at])),
+        ratios(all),
         judgement(all.map(({ met }) => met)),
       ];
     }),

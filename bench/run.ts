@@ -20,7 +20,7 @@ const HELP = `Measures the bridge beside a raw Deno pass-through and a plain Pyt
   --rounds N        Rounds; what is shown is the median of them [5]
   --seconds S       How long a case without an end of its own goes on [1.5]
   --cases A,B       Only these: ${ALL_CASES.join(", ")}
-  --candidates A,B  Only these: direct, passthrough, python, bridge, source, binary
+  --candidates A,B  Only these: direct, passthrough, parts, python, bridge, source, binary
   --seed N          For the order of the candidates
   --no-pin          Leave it to the system which processor does what
   --json FILE       Keep the raw numbers

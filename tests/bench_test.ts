@@ -107,7 +107,7 @@ Deno.test("measure() gives every row for every candidate, and every answer is go
   }
   const kept: Results = JSON.parse(JSON.stringify(results));
   assertEquals(kept.version, 1);
-  assertEquals(kept.candidates.map(({ name }) => name), ["passthrough", "bridge"]);
+  assertEquals(kept.candidates.map(({ name }) => name), ["passthrough", "parts", "bridge"]);
   assert(kept.machine.cpus > 0);
   assertEquals(Object.keys(kept.versions), ["fd-bridge", "Deno", "V8"]);
   assertStringIncludes(valuesTable(kept), "raw Deno pass-through");
