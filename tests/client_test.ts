@@ -354,6 +354,34 @@ Deno.test("Client.send() ends a body that is silent while somebody reads", async
   await server.requests[0].closed;
 });
 
+/** First-byte and idle timeout, and whether the head comes → the failure, and the time that has passed by then. */
+const LIMITS: readonly { limits: [number, number]; head: boolean; code: string; least: number }[] =
+  [
+    { limits: [150, 40], head: false, code: "UND_ERR_HEADERS_TIMEOUT", least: 145 },
+    { limits: [150, 0], head: false, code: "UND_ERR_HEADERS_TIMEOUT", least: 145 },
+    { limits: [40, 150], head: true, code: "UND_ERR_BODY_TIMEOUT", least: 145 },
+    { limits: [0, 150], head: true, code: "UND_ERR_BODY_TIMEOUT", least: 145 },
+  ];
+
+for (const { limits, head, code, least } of LIMITS) {
+  const [firstByteTimeout, idleTimeout] = limits;
+  const what = head ? "a body" : "an answer";
+  Deno.test(`Client.send() waits for ${what} as long as its own limit says, with ${limits.join(" and ")} ms`, async () => {
+    await using server = startRawGateway(async ({ send, closed }) => {
+      if (head) await send(CHUNKED);
+      await closed;
+    });
+    await using client = testClient({ firstByteTimeout, idleTimeout });
+    const start = performance.now();
+    const cause = await client.send(server.url, POST).then(async ({ response, failure }) => {
+      await response.text();
+      return failure();
+    }, (error: RequestFailure) => error);
+    assertEquals((cause as { code?: unknown }).code, code);
+    assert(performance.now() - start >= least);
+  });
+}
+
 /** How much comes before the reader pauses: what waits is in the client, or in the system's buffers. */
 for (const pieces of [1, 3, 200]) {
   Deno.test(`Client.send() does not count the time in which nobody reads, with ${pieces} pieces waiting`, async () => {
