@@ -226,8 +226,8 @@ export function valuesTable(results: Results): string {
 const OTHERS = { python: "threaded Python", passthrough: "pass-through" };
 
 /**
- * The goals, the ratios that were reached, and whether that is enough; beside them what the parts reach that the
- * bridge is made of, without anything that it does.
+ * The goals, the ratios that were reached, and whether that is enough. Beside them stands what the bridge's
+ * parts reach alone.
  *
  * @param results A run, or several, whose ratios then stand side by side.
  * @param bridge Which bridge is judged.

@@ -13,12 +13,7 @@ import {
   refusalToShow,
 } from "./adapt/negotiator.ts";
 import { withCacheMarks } from "./adapt/prompt_cache.ts";
-import {
-  type ConversationCalls,
-  conversationOf,
-  ownerOf,
-  type ScopeKey,
-} from "./adapt/tool_call_cache.ts";
+import { type ConversationCalls, scopeOf } from "./adapt/tool_call_cache.ts";
 import { CALL_CUT_OFF } from "./adapt/retry_loop_guard.ts";
 import { ownRetries } from "./adapt/retrying_clients.ts";
 import { type Answer, lateAnswer, readJson, toSource } from "./answer_body.ts";
@@ -118,16 +113,7 @@ export async function chat(
 
   const { secrets } = credentials;
   await admitTo(app, exchange, request.headers, body);
-  // Hashes, which only conversations with tool calls need.
-  const scope: ScopeKey = {
-    get owner() {
-      return ownerOf(credentials.authorization);
-    },
-    get conversation() {
-      return conversationOf(body);
-    },
-    model: summary.model,
-  };
+  const scope = scopeOf(credentials.authorization, body, summary.model);
   await app.memory?.prepare(scope, body);
   const calls = app.calls.scope(scope);
   const context: ExchangeContext = {

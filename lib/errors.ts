@@ -155,8 +155,8 @@ const USER_INFO = /(\/\/[^\s/@:]{1,100}:)[^\s/@]{1,200}@/g;
 /** What follows a `Basic`, where it looks like Base64 rather than like a word. */
 const BASIC = /\b([Bb]asic\s{1,100})(?=[^\s"',;<>]+[A-Z0-9=+/~])[^\s"',;<>]{8,}/g;
 
-/** What every text has in it that one of these patterns fits: most texts need not be searched for each. */
-const SUSPICIOUS = /basic|bearer|d(?:api|ose)|fd[bk]-|eyJ|\/\/|secret|token|passw|api_key/i;
+/** Matches every text that one of the patterns above matches: most texts are then not searched for each of them. */
+const MAY_HAVE_SECRETS = /basic|bearer|d(?:api|ose)|fd[bk]-|eyJ|\/\/|secret|token|passw|api_key/i;
 
 /**
  * Replaces whatever looks like a token by `***`, and every given secret too.
@@ -177,7 +177,7 @@ export function maskSecrets(text: string, secrets: readonly string[] = []): stri
   for (const secret of secrets) {
     if (secret.length >= 4) masked = masked.replaceAll(secret, "***");
   }
-  if (!SUSPICIOUS.test(masked)) return masked;
+  if (!MAY_HAVE_SECRETS.test(masked)) return masked;
   return masked.replace(BASIC, "$1***").replace(NAMED, "$1***").replace(USER_INFO, "$1***@")
     .replace(SECRETS, (_secret, bearer: string | undefined) => `${bearer ?? ""}***`);
 }

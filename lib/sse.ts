@@ -160,9 +160,11 @@ class StreamState {
     if (signal?.aborted) this.#interrupt();
   }
 
+  /** Looks at the time from now on, once the stream has anything to wait for; until it is over. */
   #watch(): void {
+    if (this.#over || this.#timer !== undefined) return;
     const shortest = Math.min(this.#options.heartbeat || LINGER, LINGER);
-    this.#timer ??= setInterval(() => this.#tick(performance.now()), Math.max(5, shortest / 4));
+    this.#timer = setInterval(() => this.#tick(performance.now()), Math.max(5, shortest / 4));
   }
 
   take(bytes: Uint8Array): void | Promise<void> {

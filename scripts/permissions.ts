@@ -143,7 +143,7 @@ export const TEST_PERMISSIONS: readonly string[] = [
 
 /**
  * Settings of V8, measured in `docs/performance.md`: half of its young memory, 8 MB for 16, which takes
- * 100 MiB less after a busy time and costs no speed.
+ * less memory after a busy time and costs no speed.
  */
 const V8_FLAGS: readonly string[] = ["--max-semi-space-size=8"];
 

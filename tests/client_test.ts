@@ -6,6 +6,7 @@ import {
   createClient,
   RequestFailure,
 } from "../lib/gateway/client.ts";
+import { AnswerHandler } from "../lib/gateway/answer_handler.ts";
 import { clientFetch } from "../lib/gateway/fetch_client.ts";
 import { Gateway } from "../lib/gateway/gateway.ts";
 import { BridgeError } from "../lib/errors.ts";
@@ -352,6 +353,18 @@ Deno.test("Client.send() ends a body that is silent while somebody reads", async
   assertEquals((failure() as { code?: unknown }).code, "UND_ERR_BODY_TIMEOUT");
   // The gateway's request is over, too.
   await server.requests[0].closed;
+});
+
+Deno.test("AnswerHandler leaves out headers that no answer may have, and keeps the others", async () => {
+  const handler = new AnswerHandler({ firstByteTimeout: 0, idleTimeout: 0, onWaited() {} });
+  handler.onRequestStart({ abort() {}, pause() {}, resume() {} });
+  const fields = { "x-one": "1", "x-odd": "a\u0000b", "x-two": ["a", "b\nc"] };
+  handler.onResponseStart(undefined, 200, fields);
+  handler.onResponseData(undefined, new TextEncoder().encode("hi"));
+  handler.onResponseEnd();
+  const { response } = await handler.answer;
+  assertEquals([...response.headers], [["x-one", "1"], ["x-two", "a"]]);
+  assertEquals(await response.text(), "hi");
 });
 
 /** First-byte and idle timeout, and whether the head comes → the failure, and the time that has passed by then. */

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { conversationOf, ownerOf, ToolCallCache } from "../lib/adapt/tool_call_cache.ts";
+import { conversationOf, ownerOf, scopeOf, ToolCallCache } from "../lib/adapt/tool_call_cache.ts";
 
 Deno.test("ToolCallCache gives back what it was given", () => {
   const memory = new ToolCallCache();
@@ -127,6 +127,22 @@ Deno.test("ownerOf() knows a renewed token, and tells people and keys apart", ()
   assert(ownerOf("dapi0123") !== ownerOf("dapi0124"));
   assert(!ownerOf("dapi0123456789").includes("dapi"), "no key is kept");
   for (const odd of ["", "a.b.c", "..", "a.e30.b", "%%%.%%%.%%%"]) ownerOf(odd);
+});
+
+Deno.test("scopeOf() reads a body once, when the conversation is first asked for", () => {
+  let reads = 0;
+  const body = {
+    get messages() {
+      reads++;
+      return [{ role: "user", content: "hi" }];
+    },
+  };
+  const scope = scopeOf("Bearer dapi0123", body, "m");
+  const calls = new ToolCallCache().scope(scope);
+  assertEquals(reads, 0, "a conversation without tool calls needs no hash");
+  for (let at = 0; at < 100; at++) calls.get(`call_${at}`);
+  for (let at = 0; at < 100; at++) assertEquals(scope.conversation, scope.conversation);
+  assertEquals(reads, 1);
 });
 
 Deno.test("conversationOf() is the same for every turn of a conversation, in any dialect", () => {

@@ -1,9 +1,9 @@
 /**
  * The parts that the bridge is made of, alone: `Deno.serve` in front, undici behind, one `TransformStream` that
- * reads and writes each event. It checks, repairs, records and retries nothing: what the bridge's goals can be
- * at best with these parts.
+ * reads and writes each event. It checks, repairs, records and retries nothing: about what a bridge of
+ * these parts can reach at best. The benchmark runs it with the project's own settings:
  *
- * `deno run --allow-net --allow-env --allow-read baselines/parts.ts PORT GATEWAY`
+ * `deno run --allow-net --allow-env --allow-read bench/baselines/parts.ts PORT GATEWAY`
  *
  * @module
  */

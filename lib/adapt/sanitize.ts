@@ -37,7 +37,7 @@ function applies(rule: SanitizeRule, place: Place): boolean {
     (rule.stream === undefined || rule.stream === place.stream);
 }
 
-/** The rows, each with the field of the body that must be there for it to change anything. */
+/** The rows, each with the first name of its field: without it in the body, the row changes nothing. */
 const RULES = SANITIZE_RULES.map((rule) => ({ rule, first: rule.field.split(/[.[]/, 1)[0] }));
 
 /** Applies one row; the same body where it changes nothing. */

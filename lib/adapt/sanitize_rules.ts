@@ -21,7 +21,10 @@ import { changeRoles } from "./turns.ts";
 
 /** One row of the table. */
 export interface SanitizeRule {
-  /** The field; `tools[].function.strict` and `messages[].x` reach into every element. */
+  /**
+   * The field; `tools[].function.strict` and `messages[].x` reach into every element. A row applies only to
+   * bodies that have it, or its first name.
+   */
   readonly field: string;
   /** Dialects of the surface that it applies to. @default {["chat"]} */
   readonly dialects?: readonly DialectName[];

@@ -121,7 +121,7 @@ export class ToolCallCache implements CallScope {
   /**
    * The calls of one conversation of somebody's with one model: no other's are seen, whatever their ids.
    *
-   * @param key Who asks, in which conversation, which model; read when a call is first looked for.
+   * @param key Who asks, in which conversation, which model; not read before a call is looked for.
    */
   scope(key: ScopeKey): ConversationCalls {
     let prefix: string | undefined;
@@ -202,6 +202,38 @@ export class ToolCallCache implements CallScope {
       this.#remove(callId);
     }
   }
+}
+
+/**
+ * Whose calls a request may see. Owner and conversation are hashes, made when they are first read: a
+ * conversation without tool calls needs none.
+ *
+ * @param authorization The `Authorization` header, or a key.
+ * @param body The client's body.
+ * @param model The model, as the client asks for it.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { conversationOf, ownerOf, scopeOf } from "./tool_call_cache.ts";
+ *
+ * const body = { messages: [{ role: "user", content: "Hi" }] };
+ * const { owner, conversation, model } = scopeOf("Bearer t", body, "m");
+ * assertEquals([owner, conversation, model], [ownerOf("Bearer t"), conversationOf(body), "m"]);
+ * ```
+ */
+export function scopeOf(authorization: string, body: JsonObject, model: string): ScopeKey {
+  let owner: string | undefined;
+  let conversation: string | undefined;
+  return {
+    model,
+    get owner() {
+      return owner ??= ownerOf(authorization);
+    },
+    get conversation() {
+      return conversation ??= conversationOf(body);
+    },
+  };
 }
 
 function prefixOf({ owner, conversation, model }: ScopeKey): string {

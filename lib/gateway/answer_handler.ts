@@ -166,7 +166,7 @@ export class AnswerHandler {
     this.#answer.reject(signal?.aborted ? signal.reason : new RequestFailure(cause, sent));
   }
 
-  /** Looks after a time whether something has been waited for too long. One timer serves the whole answer. */
+  /** Looks after a time whether the answer, or a read, has been waited for too long. One timer serves both. */
   #watch(time: number): void {
     this.#timer = setTimeout(() => {
       const begun = this.#body !== undefined;
@@ -174,7 +174,7 @@ export class AnswerHandler {
       const most = (begun ? idleTimeout : firstByteTimeout) || Infinity;
       const waited = this.#waiting === 0 ? 0 : performance.now() - this.#waiting;
       if (waited < most) {
-        // Until the answer has begun, the shorter limit of its body may become the one that counts.
+        // The answer may begin meanwhile, and then its body's limit counts.
         const next = Math.min(most - waited, idleTimeout || Infinity);
         return next < Infinity ? this.#watch(next) : undefined;
       }

@@ -25,9 +25,9 @@ const MAX_WRITE = 65_536;
 
 /**
  * Lines on their way out. The first one leaves at once; one write is in flight at a time, and what comes
- * meanwhile and in the pause after it goes out together. When the queue is full the oldest lines are dropped and counted, and the count is told in
- * their place as soon as the output flows again. An output that fails, such as a closed pipe, ends the
- * queue and nothing else.
+ * meanwhile and in the pause after it goes out together. When the queue is full the oldest lines are
+ * dropped and counted, and the count is told in their place as soon as the output flows again. An output
+ * that fails, such as a closed pipe, ends the queue and nothing else.
  *
  * @example
  * ```ts

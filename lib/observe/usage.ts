@@ -74,7 +74,7 @@ const OPEN_TIME = 1_000;
 /** Sums of dollars; the others are counts. */
 const DOLLARS: ReadonlySet<string> = new Set(["cost", "saved", "cache_writing"]);
 
-/** How long the write-ahead log becomes before it is written back, which waits for the disk: 4 MiB in pages of 1 KiB. */
+/** Pages of the write-ahead log before it is written back, which waits for the disk: 4 MiB. */
 const LOG_PAGES = 4_096;
 
 /** The version of the table, in the file's `user_version`. */
@@ -103,9 +103,10 @@ interface Waiting {
 }
 
 /**
- * The totals, in memory and on disk. What was added is written at the end of the event loop's turn, some 20 µs
- * in WAL mode, and so before the answers of that turn are sent: a crash loses no request that is over. A file that is locked, full or
- * read-only stops nothing: rows wait in memory, and the file is tried again.
+ * The totals, in memory and on disk. What was added is written at the end of the event loop's turn, some
+ * 20 µs in WAL mode, and so before the answers of that turn are sent: a crash loses no request that is
+ * over. A file that is locked, full or read-only stops nothing: rows wait in memory, and the file is
+ * tried again.
  *
  * The file is opened once, before the program gives the permission to write away; an open file needs none.
  */
@@ -173,7 +174,7 @@ export class UsageStore {
   /** Makes the table where it isn't there; a locked file is set up when it is free. */
   #setUp(wait: number): void {
     const database = this.#database!;
-    // A new file gets small pages: what a request writes is one of them, whatever its size.
+    // In a new file pages are small: a request's row changes a few bytes, and a whole page is written.
     database.exec(`PRAGMA busy_timeout = ${wait}; PRAGMA page_size = 1024`);
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
     database.exec(`PRAGMA wal_autocheckpoint = ${LOG_PAGES}`);
