@@ -150,9 +150,9 @@ const ASK = {
 };
 
 Deno.test("admit() lets exactly as many requests a minute through, under 50 at once", async () => {
-  const counters = new MemoryCounters();
   const client: ClientKey = { name: "ada", hash: "", requestsPerMinute: 7 };
   const now = Date.UTC(2026, 10, 27, 12, 0, 15);
+  const counters = new MemoryCounters(() => now);
   const asked = await Promise.allSettled(
     Array.from({ length: 50 }, () => admit({ key: client, ...ASK }, counters, now)),
   );
